@@ -1,0 +1,42 @@
+# `make demo` and `make test` need Python 3.11+ and a package index, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+WORKERS ?= auto
+
+.PHONY: help demo test lint types bench crash simulate clean
+
+help: ## This list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: Python 3.11 or newer is needed; this is $$($(PYTHON) --version). Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## See it work: both systems simulated on this machine, under a minute
+	@$(BIN)/ct-mao-sync demo
+
+test: $(STAMP) ## The tests: offline, about two minutes
+	@$(BIN)/pytest -n $(WORKERS) -m "not slow"
+
+lint: $(STAMP) ## ruff
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(STAMP) ## mypy, strict, on the package
+	@$(BIN)/mypy
+
+crash: $(STAMP) ## kill -9 the real process at many moments, run again, compare (minutes)
+	@$(BIN)/pytest -m slow tests/crash
+
+simulate: $(STAMP) ## Thousands of simulated days (minutes); SEEDS=1000
+	@SIMULATION_SEEDS=$(or $(SEEDS),1000) $(BIN)/pytest -n $(WORKERS) tests/simulation
+
+bench: $(STAMP) ## Efficiency, requests and CPU per order, as ratios of one run
+	@$(BIN)/python -m tests.bench.orders
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -1,0 +1,97 @@
+"""The values that pass between a job and the engine. See README, "How it works", for the words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from ct_mao_sync.errors import Problem, Rejection
+
+OutcomeKind = Literal["written", "unchanged", "rejected", "pending", "skipped"]
+OUTCOME_KINDS: tuple[OutcomeKind, ...] = ("written", "unchanged", "rejected", "pending", "skipped")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One source record that changed. `record` is the job's own parsed form, None when it could not be
+    parsed (then `rejection` says why) or is gone at the source (then `rejection` is None too)."""
+
+    entity: str
+    """The immutable id of the source record; key of `processed`, `sent` and dead letters."""
+    label: str
+    """What a person calls it (order number); never personal data."""
+    version: int
+    """The source's version of the record, 0 where it has none."""
+    record: Any = None
+    rejection: Rejection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of changes as the source sent it."""
+
+    changes: Sequence[Change]
+    cursor: str | None
+    """Id of the last row AS SENT; None when this was the last page."""
+    server_now: datetime | None
+    """The source's own clock (its `Date` header), aware UTC; None when it sent none."""
+    elapsed_s: float
+    """How long the request took, so that the watermark can be taken from its beginning."""
+    read_count: int = 0
+    """Rows the source sent, before several rows of one entity were joined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What the target should be for one change; the digest is the idempotency key."""
+
+    entity: str
+    label: str
+    version: int
+    digest: str
+    record: Any
+    """The job's own form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Nothing is to be done for this change, and that is right. `reason` is shown by trace."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The writes that would bring the target in line; empty when it already is."""
+
+    entity: str
+    label: str
+    writes: Sequence[Any] = ()
+    """The job's own write values, each with `subject` and `action` for the audit line."""
+    summary: Sequence[str] = ()
+    """One line a write for `--dry-run`: ready to print, personal values already masked."""
+    personal: Mapping[str, str] = field(default_factory=dict)
+    """Personal values that the writes carry: value -> mask such as "[name]"."""
+    record: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one change."""
+
+    entity: str
+    label: str
+    kind: OutcomeKind
+    version: int = 0
+    digest: str = ""
+    reason: str = ""
+    """Why nothing was done (skipped), or what was written (written)."""
+    rejection: Problem | None = None
+    target_failure: bool = False
+    """True when the target refused or failed: such rejections count towards "20 in a row"."""
+    state: Any = None
+    """What the job's `record` hook stores in the transaction of this outcome."""
+    writes: Sequence[str] = ()
+    """Audit lines of the writes that were made, `action subject`."""

@@ -1,0 +1,1 @@
+"""WHAT is synchronised: one file for each job."""

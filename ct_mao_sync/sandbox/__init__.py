@@ -1,0 +1,1 @@
+"""Both APIs, simulated, with faults. Imports nothing of the rest of the package."""

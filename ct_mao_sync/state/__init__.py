@@ -1,0 +1,1 @@
+"""The SQLite file, reached by names of this domain only. One writer."""
