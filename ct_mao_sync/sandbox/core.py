@@ -12,7 +12,7 @@ import re
 import threading
 import uuid
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -51,7 +51,7 @@ class Response:
     """One answer, or what became of it.
 
     effect   "" normal · "lost" connection dropped, no answer · "hang" never answers · "endless" the body
-             never ends · "truncated" the body stops in the middle · "connect-refused" · "connect-timeout" ·
+             never ends · "drip" it comes one byte a second · "truncated" it stops in the middle · "connect-refused" · "connect-timeout" ·
              "not-json" (informative: the body is not JSON)
     delay_s  seconds the front waits before it answers; in process it is only recorded
     """
@@ -131,6 +131,10 @@ class SandboxSettings:
     """Late line cancellation: "off" (refused), "success", "failure", "pending" (stays Requested)."""
     post_release_cancel_s: float = 0.0
     """How long a late cancellation stays Requested before it is decided."""
+    items: frozenset[str] | None = None
+    """ItemIds of the item master; None: any."""
+    uoms: frozenset[str] | None = None
+    """UOM codes of the tenant; None: any."""
     known_customers: frozenset[str] | None = None
     """CustomerIds that exist in MAO; any other puts the order on hold. None: every one exists."""
     order_types: frozenset[str] | None = None
@@ -138,6 +142,8 @@ class SandboxSettings:
     cancel_reasons: frozenset[str] | None = None
     """ReasonIds of type Cancel; None: any."""
     zero_decimal_currencies: frozenset[str] = frozenset({"JPY", "CLP", "HUF", "KRW", "TWD"})
+    three_decimal_currencies: frozenset[str] = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
+    """Currencies that this tenant keeps to three decimals; the others are rounded half up to two."""
     lines_max: int = 250
     history_max: int = 2000
     """How many past requests `World.request_log.history` keeps."""
@@ -170,14 +176,16 @@ class ManhattanStore:
 
     orders: dict[str, Json] = field(default_factory=dict)
     archived: dict[str, Json] = field(default_factory=dict)
-    searchable: dict[str, Json] = field(default_factory=dict)
-    """What a lagging search index still shows: OrderId -> the revision before the last one."""
+    previous: dict[str, Json] = field(default_factory=dict)
+    """The revision before the last one, which a lagging search or a stale replica still shows."""
     changed_at: dict[str, datetime] = field(default_factory=dict)
     """OrderId -> the moment of its last change (service's clock)."""
     facts: dict[str, Json] = field(default_factory=dict)
     """OrderId -> what MAO knows of an order and never shows (stamped version, due times)."""
     cancellations: list[Json] = field(default_factory=list)
     """Rows of the post-release cancellation tracker."""
+    dropped: Counter[str] = field(default_factory=Counter)
+    """Members of saved orders that MAO does not know and silently dropped, by path."""
     tokens: dict[str, datetime] = field(default_factory=dict)
     """Access token -> the moment (service's clock) it expires."""
 
@@ -260,10 +268,11 @@ class World:
         self.request_log = RequestLog(settings.history_max)
         self.lock = threading.RLock()
         self.skew_s = {COMMERCETOOLS: settings.commercetools_skew_s, MANHATTAN: settings.manhattan_skew_s}
+        self.fault_skew_s: Callable[[str], float] = lambda service: 0.0
 
     def now(self, service: str) -> datetime:
         """The present moment on the clock of that service (its skew included), UTC."""
-        skew_s = self.skew_s[service]
+        skew_s = self.skew_s[service] + self.fault_skew_s(service)
         return self.clock.now() + timedelta(seconds=skew_s) if skew_s else self.clock.now()
 
     def new_id(self) -> str:
@@ -343,6 +352,10 @@ class Sandbox:
     def handle(self, request: Request) -> Response:
         """The service's answer to one request, with whatever the fault schedule makes of it."""
         with self.world.lock:
+            if request.path.startswith("/_sandbox/"):
+                from .admin import handle_admin
+
+                return handle_admin(self, request)
             response = self.faults.handle(request, self.world, self._dispatch)
             self._stamp(request, response)
             self.world.request_log.add(request, response)
@@ -351,10 +364,7 @@ class Sandbox:
     def use_faults(self, faults: Faults) -> None:
         """From now on this schedule decides what goes wrong, the clocks' skew included."""
         self.faults = faults
-        settings = self.settings
-        skew_s = self.world.skew_s
-        skew_s[COMMERCETOOLS] = settings.commercetools_skew_s + faults.skew_s(COMMERCETOOLS)
-        skew_s[MANHATTAN] = settings.manhattan_skew_s + faults.skew_s(MANHATTAN)
+        self.world.fault_skew_s = faults.skew_s
 
     def _dispatch(self, request: Request) -> Response:
         api: _Api = self.commercetools if request.service == COMMERCETOOLS else self.manhattan

@@ -34,6 +34,7 @@ KINDS: dict[str, str] = {
     "duplicate": "a search or query returns one row twice",
     "not-json": "the answer is a page of HTML; the effect took place",
     "endless": "the answer's body never ends; the effect took place",
+    "drip": "the answer's body comes one byte a second; the effect took place",
     "truncated": "the answer's body stops in the middle; the effect took place",
     "no-date": "the answer has no Date header",
 }
@@ -44,7 +45,13 @@ _NUMBERS = {
     "skew-commercetools": "skew_commercetools_s",
     "skew-manhattan": "skew_manhattan_s",
 }
-_AFTER = {"lost-after": "lost", "hang-after": "hang", "endless": "endless", "truncated": "truncated"}
+_AFTER = {
+    "lost-after": "lost",
+    "hang-after": "hang",
+    "endless": "endless",
+    "drip": "drip",
+    "truncated": "truncated",
+}
 _NEVER = {
     "lost-before": "lost",
     "hang": "hang",
@@ -239,7 +246,7 @@ def error_response(
     return failure(status, f"error.{status}", message, code=f"error.{status}", headers=headers)
 
 
-_COMMERCETOOLS_CODES = {403: "insufficient_scope", 409: "ConcurrentModification", 429: "TooManyRequests"}
+_COMMERCETOOLS_CODES = {403: "insufficient_scope", 429: "OverCapacity", 503: "OverCapacity"}
 
 
 def _known(kind: str) -> str:
