@@ -1,0 +1,362 @@
+"""The sections of the configuration file: every key, its type and its default.
+
+Attribute names are the keys of the file. Values are checked strictly (a number in quotes is not a
+number); what concerns two keys at once is in `find_conflicts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from annotated_types import MinLen
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from ct_mao_sync.config_values import (
+    Allowed,
+    CarrierUrl,
+    Count,
+    Currency,
+    Decimals,
+    Duration,
+    Expression,
+    HttpUrl,
+    MaoPath,
+    Moment,
+    NeededExpression,
+    NeededText,
+    NeededUrl,
+    OrderIdTemplate,
+    PageSize,
+    Percent,
+    PositiveCount,
+    ProjectKey,
+    Region,
+    Seconds,
+    StaticValue,
+    Timeout,
+    Units,
+    Workers,
+)
+
+Milestone = Literal[
+    "open",
+    "backordered",
+    "allocated",
+    "released",
+    "in_process",
+    "picked",
+    "packed",
+    "shipped",
+    "delivered",
+    "returned",
+    "cancelled",
+]
+# commercetools docs: OrderState, PaymentState, ShipmentState (one l in its Canceled).
+OrderState = Literal["Open", "Confirmed", "Complete", "Cancelled"]
+PaymentState = Literal["BalanceDue", "Failed", "Pending", "CreditOwed", "Paid"]
+ShipmentState = Literal[
+    "Shipped", "Delivered", "Ready", "Pending", "Delayed", "Partial", "Backorder", "Canceled"
+]
+Secret = Annotated[SecretStr, MinLen(1), Allowed('a text, best "env:NAME" or "file:/path"')]
+Texts = Annotated[tuple[NeededText, ...], Field(strict=False)]
+
+CURRENCY_DECIMALS: Mapping[str, int] = {"HUF": 0, "TWD": 0, "CLP": 0, "JPY": 0, "KRW": 0}
+"""Currencies that MAO rounds to whole units (MAO docs: order pricing currency)."""
+
+
+class Section(BaseModel):
+    """A table of the file: frozen, strict, and without room for a misspelt key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+
+class Commercetools(Section):
+    project_key: ProjectKey
+    client_id: NeededText
+    client_secret: Secret
+    region: Region = ""
+    auth_url: HttpUrl = ""
+    api_url: HttpUrl = ""
+    import_url: HttpUrl = ""
+    scopes: Texts = ()
+
+
+class Manhattan(Section):
+    api_url: NeededUrl
+    auth_url: NeededUrl
+    grant_type: Literal["password", "client_credentials"] = "password"
+    client_id: NeededText
+    client_secret: Secret
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    organization: str = ""
+    page_size: PageSize = 100
+    availability_items: PageSize = 100
+    overlap_seconds: Seconds = 600
+    settle_seconds: Seconds = 60
+    max_requests_per_hour: Count = 0
+
+
+class State(Section):
+    path: NeededText = "ct-mao-sync.sqlite3"
+
+
+class Sync(Section):
+    overlap_seconds: Seconds = 120
+    settle_seconds: Seconds = 5
+    page_size: PageSize = 500
+    workers: Workers = 8
+    request_timeout_seconds: Timeout = 30
+    retry_seconds: Seconds = 120
+
+
+def _flattened(value: Any) -> Any:
+    """`SellingChannel.SellingChannelId = "Web"` without quotes is a nested table to TOML; it means the
+    same as with them."""
+    if not isinstance(value, dict):
+        return value
+    flat: dict[str, Any] = {}
+    for key, inner in value.items():
+        if isinstance(inner, dict) and inner:
+            flat.update({f"{key}.{path}": leaf for path, leaf in _flattened(inner).items()})
+        else:
+            flat[key] = inner
+    return flat
+
+
+def _static_values(value: Any) -> Any:
+    flat = _flattened(value)
+    return {"SellingChannel.SellingChannelId": "Web", **flat} if isinstance(flat, dict) else flat
+
+
+class Orders(Section):
+    order_states: Annotated[tuple[OrderState, ...], Field(strict=False, min_length=1)] = ("Open", "Confirmed")
+    payment_states: Annotated[tuple[PaymentState, ...], Field(strict=False)] = ()
+    stores: Texts = ()
+    start_at: Moment | None = None
+    order_id: OrderIdTemplate = "{orderNumber}"
+    order_type: NeededText = "Ecom Order"
+    sync_channel: str = "OMS"
+    hold_until_paid: str = ""
+    hold_resolve_reason: str = ""
+    paid_states: Annotated[tuple[PaymentState, ...], Field(strict=False)] = ("Paid",)
+    paid_by: Literal["order", "payments"] = "order"
+    payments: Literal["reference", "none"] = "reference"
+    customer_id: Expression = ""
+    cancel_reason: NeededText = "CancelLine"
+    late_cancel: bool = False
+    max_cancel: Count = 50
+    default_uom: NeededText = "EACH"
+    digital_delivery: NeededText = "Email"
+    static: Annotated[dict[MaoPath, StaticValue], BeforeValidator(_static_values)] = Field(
+        default_factory=lambda: _static_values({})
+    )
+    extended: Annotated[dict[MaoPath, NeededExpression], BeforeValidator(_flattened)] = {}
+
+
+class Inventory(Section):
+    modes: Annotated[tuple[Literal["network", "location"], ...], Field(strict=False, min_length=1)] = (
+        "location",
+    )
+    network_view: str = ""
+    location_view: str = ""
+    assortment: Literal["manhattan", "commercetools"] = "manhattan"
+    writer: Literal["auto", "rest", "import-api"] = "auto"
+    import_container: NeededText = "ct-mao-sync"
+    import_wait_seconds: Seconds = 60
+    tight_below: Count = 20
+    raise_delay_seconds: Seconds = 10
+    sweep_every: Duration = timedelta(hours=24)
+    max_drop_percent: Percent = 20
+    create_missing: bool = False
+    infinite_quantity: PositiveCount = 9999
+    view_nets_backorders: bool = False
+    in_flight_days: PositiveCount = 30
+
+
+class Carrier(Section):
+    name: NeededText
+    url: CarrierUrl = ""
+
+
+class Status(Section):
+    query: str = ""
+    sweep_every: Duration = timedelta(hours=24)
+    delivery_per: Literal["release", "package"] = "release"
+    match_by_item: bool = False
+    line_states: dict[Milestone, NeededText] = {}
+    shipment_states: dict[NeededText, ShipmentState] = {}
+    order_states: dict[NeededText, OrderState] = {}
+    carriers: dict[NeededText, Carrier] = {}
+
+
+class Returns(Section):
+    add_when: Literal["received", "advised"] = "received"
+    payment_state: bool = True
+    outbox: str = ""
+    disposition: dict[NeededText, Literal["BackInStock", "Unusable"]] = {}
+
+
+class ShippingMethodRule(Section):
+    """Where one commercetools shipping method goes in MAO; `"Standard"` is short for
+    `{ method = "Standard" }`."""
+
+    method: NeededText
+    delivery: str = ""
+    """MAO DeliveryMethodId; "" = the mapping's own (ship to address)."""
+    location: Expression = ""
+    """JMESPath over the order that gives the MAO LocationId, for pick-up."""
+
+
+class CustomLineItemRule(Section):
+    """What one custom line item becomes in MAO: an item that ships, or a header charge of a type of its
+    own. `"GIFT-BOX"` is short for `{ item = "GIFT-BOX" }`."""
+
+    item: str = ""
+    charge_type: str = ""
+
+
+def _shipping_method(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"method": value}
+    if not isinstance(value, dict):
+        raise ValueError(_IS_WRONG)
+    return value
+
+
+def _custom_line_item(value: Any) -> Any:
+    if isinstance(value, str):
+        value = {"item": value}
+    if not isinstance(value, dict):
+        raise ValueError(_IS_WRONG)
+    given = [key for key in ("item", "charge_type") if value.get(key) not in (None, "")]
+    if len(given) != 1 and not set(value) - {"item", "charge_type"}:
+        raise ValueError("names both item and charge_type" if given else "names neither item nor charge_type")
+    return value
+
+
+_IS_WRONG = "is neither a text nor a table"
+
+
+def _uom(value: Any) -> Any:
+    return {"EACH": 1, **value} if isinstance(value, dict) else value
+
+
+def _currency_decimals(value: Any) -> Any:
+    return {**CURRENCY_DECIMALS, **value} if isinstance(value, dict) else value
+
+
+def _default_uom() -> dict[str, int | Decimal]:
+    return {"EACH": 1}
+
+
+class MappingRules(Section):
+    """The section `[mapping]`."""
+
+    skus_file: str = ""
+    locations: dict[NeededText, NeededText] = {}
+    uom: Annotated[dict[NeededText, Units], BeforeValidator(_uom)] = Field(default_factory=_default_uom)
+    shipping_methods: dict[
+        NeededText,
+        Annotated[
+            ShippingMethodRule,
+            BeforeValidator(_shipping_method),
+            Allowed("a ShippingMethodId, or a table { method, delivery, location }"),
+        ],
+    ] = {}
+    custom_line_items: dict[
+        NeededText,
+        Annotated[
+            CustomLineItemRule,
+            BeforeValidator(_custom_line_item),
+            Allowed("an ItemId, or a table { item } or { charge_type }"),
+        ],
+    ] = {}
+    currency_decimals: Annotated[dict[Currency, Decimals], BeforeValidator(_currency_decimals)] = Field(
+        default_factory=lambda: dict(CURRENCY_DECIMALS)
+    )
+
+
+class Schedule(Section):
+    orders: Duration = timedelta(minutes=2)
+    inventory: Duration = timedelta(minutes=5)
+    status: Duration = timedelta(minutes=5)
+    returns: Duration = timedelta(minutes=15)
+
+
+class Alerts(Section):
+    command: str = ""
+    dead_letters: Count = 50
+    lag: Duration = timedelta(hours=1)
+
+
+class Metrics(Section):
+    textfile: str = ""
+
+
+class Sections(Section):
+    """The whole file."""
+
+    commercetools: Commercetools
+    manhattan: Manhattan
+    state: State = State()
+    sync: Sync = Sync()
+    orders: Orders = Orders()
+    inventory: Inventory = Inventory()
+    status: Status = Status()
+    returns: Returns = Returns()
+    mapping: MappingRules = MappingRules()
+    schedule: Schedule = Schedule()
+    alerts: Alerts = Alerts()
+    metrics: Metrics = Metrics()
+
+
+def find_conflicts(sections: Sections) -> Iterator[tuple[str, str, str]]:
+    """What is wrong although every key is right by itself: (key, what, hint)."""
+    shop, oms, orders = sections.commercetools, sections.manhattan, sections.orders
+    if not (shop.region or shop.auth_url or shop.api_url or shop.import_url):
+        yield (
+            "commercetools.region",
+            "is missing; region, or auth_url, api_url and import_url, must be given",
+            'add region = "europe-west1.gcp" (yours) under [commercetools]',
+        )
+    elif not shop.region:
+        for key in ("auth_url", "api_url", "import_url"):
+            if not getattr(shop, key):
+                yield (
+                    f"commercetools.{key}",
+                    "is missing and there is no region to derive it from; "
+                    "region, or auth_url, api_url and import_url must be given",
+                    'add region = "europe-west1.gcp" (yours) under [commercetools]',
+                )
+    if oms.grant_type == "password":
+        for key, value in (("username", oms.username), ("password", oms.password.get_secret_value())):
+            if not value:
+                yield (
+                    f"manhattan.{key}",
+                    'is missing; it must be given with grant_type = "password"',
+                    f'add {key} = "env:MAO_{key.upper()}" under [manhattan], '
+                    'or set grant_type = "client_credentials"',
+                )
+    if orders.hold_until_paid and not orders.hold_resolve_reason:
+        yield (
+            "orders.hold_resolve_reason",
+            "is missing; it must be given with orders.hold_until_paid, else a hold could never be resolved",
+            "add hold_resolve_reason, a reason id of your MAO, under [orders]",
+        )
+    if orders.hold_until_paid and not orders.paid_states:
+        yield (
+            "orders.paid_states",
+            "is empty; with orders.hold_until_paid it must name a payment state, "
+            "else no order would ever be released",
+            'set paid_states = ["Paid"] under [orders]',
+        )
+    if not orders.cancel_reason.strip():
+        yield (
+            "orders.cancel_reason",
+            "is blank; it must be a text that is not empty",
+            'set cancel_reason, for instance "CancelLine"',
+        )
