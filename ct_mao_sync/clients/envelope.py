@@ -19,6 +19,13 @@ ORDER_UNKNOWN = "10006"
 _MESSAGE_KEY_CODE = re.compile(r"error\.(\d{4,})\Z")  # error.400 and error.401 only repeat the status
 
 
+def is_envelope(body: Any) -> bool:
+    """Other JSON must not pass for "no rows": an order believed absent would be created again."""
+    if not isinstance(body, Mapping) or not ("success" in body or "data" in body):
+        return False
+    return body.get("data") is None or isinstance(body["data"], dict | list)
+
+
 def parse_rows(body: Any) -> list[dict[str, Any]]:
     """`data` as rows: null is none, a bare object is one (both seen), and what is no object is left out."""
     data = body.get("data") if isinstance(body, Mapping) else None

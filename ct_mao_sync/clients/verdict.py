@@ -91,7 +91,7 @@ class Judge:
         parsed, is_json = parse_json(content)
         answer = Answer(status, parsed, answer.headers, answer.elapsed_s, answer.correlation_id)
         if 200 <= status < 300:
-            if status == 204 and not content:
+            if status == 204 and request.write and not content:
                 return answer
             if not is_json or not isinstance(parsed, dict):
                 return Failure("not-json", "sent an answer that is not a JSON object", status=status)
