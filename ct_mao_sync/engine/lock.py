@@ -1,0 +1,87 @@
+"""One run of a job at a time on one state file; different jobs run side by side.
+
+The lock is the kernel's: it is gone with the process, however that ended. The file stays (removing it would
+let two processes lock two files of one name) and holds the number of its last holder, for the message only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from ct_mao_sync.engine.clock import Clock
+from ct_mao_sync.errors import LockHeld, Problem, RunStopped
+
+_POLL_S = 0.2
+_JOB = re.compile(r"[a-z][a-z0-9_-]*\Z")
+
+
+def lock_path(state_path: Path, job: str) -> Path:
+    if not _JOB.match(job):
+        raise ValueError(f"{job!r} cannot be part of a file name")
+    return state_path.with_name(f"{state_path.name}.{job}.lock")
+
+
+@contextlib.contextmanager
+def job_lock(state_path: Path, job: str, wait_s: float, clock: Clock) -> Iterator[None]:
+    """Holds the lock of the job for the time of the block, after waiting up to `wait_s` for it.
+
+    Raises LockHeld (`lock-held`) when another run is still alive then, RunStopped (`state-unwritable`)
+    when the lock file cannot be made."""
+    path = lock_path(state_path, job)
+    try:
+        # Not inherited: a command started by the run must not keep the lock after it.
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        reason = (
+            f"there is no folder {path.parent}" if isinstance(error, FileNotFoundError) else error.strerror
+        )
+        raise RunStopped(
+            Problem(
+                "state-unwritable",
+                f"the lock file {path} cannot be written: {reason}",
+                field="state.path",
+                hint=f"check free space and permissions: ls -ld {path.parent}",
+                context={"path": str(path)},
+            )
+        ) from None
+    try:
+        deadline = clock.monotonic() + wait_s
+        while not _locked(handle):
+            left_s = deadline - clock.monotonic()
+            if left_s <= 0 or clock.stopping:
+                raise _held(handle, job, path)
+            clock.sleep(min(_POLL_S, left_s))
+        # A full disk must not keep a run from starting: the number is for the message only.
+        with contextlib.suppress(OSError):
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, InterruptedError):
+        return False
+    return True
+
+
+def _held(handle: int, job: str, path: Path) -> LockHeld:
+    text = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
+    pid = int(text) if text.isdigit() else 0
+    who = f"process {pid}" if pid else "another process"
+    return LockHeld(
+        Problem(
+            "lock-held",
+            f"another run of job {job} is alive ({who})",
+            hint=f"wait for it, or give --wait SECONDS; to see it: ps -p {pid}" if pid else "try again later",
+            context={"job": job, "pid": pid, "path": str(path)},
+        )
+    )

@@ -1,0 +1,158 @@
+"""Runs, events and the request budget: what happened, kept for a while."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from ct_mao_sync.state.database import StateFile
+from ct_mao_sync.state.rows import Event, Run, from_text, from_text_or_none, to_text, to_text_or_none
+
+
+class History(StateFile):
+    def start_run(
+        self,
+        run_id: str,
+        job: str,
+        at: datetime,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> None:
+        self._write(
+            "INSERT INTO runs (id, job, started_at, since, until) VALUES (?, ?, ?, ?, ?)",
+            [run_id, job, to_text(at), to_text_or_none(since), to_text_or_none(until)],
+        )
+
+    def finish_run(
+        self,
+        run_id: str,
+        at: datetime,
+        counts: Mapping[str, int],
+        exit_code: int,
+        requests: int,
+        message: str = "",
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> None:
+        """`since` and `until`, when known by now, replace what `start_run` was told."""
+        self._write(
+            "UPDATE runs SET finished_at = ?, counts = ?, exit_code = ?, requests = ?, message = ?, "
+            "since = coalesce(?, since), until = coalesce(?, until) WHERE id = ?",
+            [
+                to_text(at),
+                json.dumps(dict(counts), separators=(",", ":")),
+                exit_code,
+                requests,
+                message,
+                to_text_or_none(since),
+                to_text_or_none(until),
+                run_id,
+            ],
+        )
+
+    def last_runs(self, job: str | None = None, n: int = 10) -> list[Run]:
+        """Newest first; of all jobs when none is named."""
+        rows = self._rows(
+            "SELECT * FROM runs WHERE ? IS NULL OR job = ? ORDER BY started_at DESC, rowid DESC LIMIT ?",
+            [job, job, n],
+        )
+        return [_run(row) for row in rows]
+
+    def unfinished_run(self, job: str, *, other_than: str = "") -> Run | None:
+        """The last run of the job if it did not end cleanly (killed, power cut). `other_than` = the run
+        that asks, when it has been started already."""
+        rows = self._rows(
+            "SELECT * FROM runs WHERE job = ? AND id <> ? ORDER BY started_at DESC, rowid DESC LIMIT 1",
+            [job, other_than],
+        )
+        run = _run(rows[0]) if rows else None
+        return run if run is not None and run.finished_at is None else None
+
+    def add_events(self, run: str, rows: Iterable[Event], *, at: datetime) -> None:
+        """`at` is used for events that have no moment of their own."""
+        self._write_many(
+            "INSERT INTO events (run, at, entity, label, action, subject, detail) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (run, to_text(row.at or at), row.entity, row.label, row.action, row.subject, row.detail)
+                for row in rows
+            ],
+        )
+
+    def events(self, entity: str, n: int = 1000) -> list[Event]:
+        """What was done with one entity, given by id or label (order number); oldest first, the last `n`."""
+        rows = self._rows(
+            "SELECT * FROM (SELECT * FROM events WHERE entity = ? OR label = ? ORDER BY id DESC LIMIT ?) "
+            "ORDER BY id",
+            [entity, entity, n],
+        )
+        return [
+            Event(
+                entity=row["entity"],
+                label=row["label"],
+                action=row["action"],
+                subject=row["subject"],
+                detail=row["detail"],
+                run=row["run"],
+                at=from_text(row["at"]),
+            )
+            for row in rows
+        ]
+
+    def take_budget(self, hour: datetime, n: int, limit: int = 0) -> int:
+        """Takes up to `n` requests out of the hour that the moment lies in and returns how many were
+        granted; several processes never get more than `limit` together. 0 = no limit."""
+        key = _hour(hour)
+        with self.atomic():
+            used = self.budget_used(hour)
+            granted = n if limit <= 0 else max(0, min(n, limit - used))
+            if granted:
+                self._write(
+                    "INSERT INTO budget VALUES (?, ?) ON CONFLICT (hour) DO UPDATE SET used = used + ?",
+                    [key, granted, granted],
+                )
+        return granted
+
+    def budget_used(self, hour: datetime) -> int:
+        rows = self._rows("SELECT used FROM budget WHERE hour = ?", [_hour(hour)])
+        return int(rows[0]["used"]) if rows else 0
+
+    def _prune_history(self, now: datetime, days: int, rows_max: int) -> int:
+        """Old runs (never the last of a job), events and hours; at most `rows_max` of each."""
+        oldest = to_text(now - timedelta(days=days))
+        deleted = self._write(
+            "DELETE FROM runs WHERE rowid IN (SELECT rowid FROM runs AS r WHERE started_at < ? AND EXISTS "
+            "(SELECT 1 FROM runs AS later WHERE later.job = r.job AND later.started_at > r.started_at) "
+            "LIMIT ?)",
+            [oldest, rows_max],
+        )
+        deleted += self._write(
+            "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < ? LIMIT ?)", [oldest, rows_max]
+        )
+        deleted += self._write("DELETE FROM budget WHERE hour < ?", [oldest])
+        return deleted
+
+
+def _hour(moment: datetime) -> str:
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment.isoformat()} has no time zone")
+    return to_text(moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0))
+
+
+def _run(row: sqlite3.Row) -> Run:
+    return Run(
+        id=row["id"],
+        job=row["job"],
+        started_at=from_text(row["started_at"]),
+        finished_at=from_text_or_none(row["finished_at"]),
+        since=from_text_or_none(row["since"]),
+        until=from_text_or_none(row["until"]),
+        counts=json.loads(row["counts"]),
+        exit_code=row["exit_code"],
+        requests=row["requests"],
+        message=row["message"],
+    )

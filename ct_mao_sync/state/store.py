@@ -1,0 +1,195 @@
+"""Everything that must survive the process, by names of this domain. The only way to the state file.
+
+    with Store.open(path) as store:
+        with store.atomic():            # one commit: keys, dead letters, events and cursor together
+            store.record_processed("orders", rows)
+            store.save_checkpoint("orders", "window:orders", checkpoint)
+
+A store is used by the thread that opened it. A method called outside `atomic()` is a commit of its own.
+Losing the file costs time and history, never correctness.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from ct_mao_sync.models.json import dump_json
+from ct_mao_sync.state.dead_letters import DeadLetters
+from ct_mao_sync.state.history import History
+from ct_mao_sync.state.rows import (
+    Checkpoint,
+    DeadLetter,
+    Event,
+    Processed,
+    Run,
+    Sent,
+    from_text,
+    from_text_or_none,
+    to_text,
+    to_text_or_none,
+)
+
+__all__ = ["Checkpoint", "DeadLetter", "Event", "Processed", "Run", "Sent", "Store"]
+
+
+class Store(DeadLetters, History):
+    def salt(self) -> bytes:
+        """Of keyed hashes; 32 random bytes, made with the file."""
+        return bytes.fromhex(self._rows("SELECT value FROM meta WHERE key = 'salt'")[0]["value"])
+
+    # --- how far a pass is ---------------------------------------------------------------------
+
+    def checkpoint(self, job: str, pass_name: str) -> Checkpoint | None:
+        rows = self._rows("SELECT * FROM checkpoints WHERE job = ? AND pass = ?", [job, pass_name])
+        return _checkpoint(rows[0]) if rows else None
+
+    def checkpoints(self) -> dict[tuple[str, str], Checkpoint]:
+        """(job, pass) -> checkpoint, of all jobs."""
+        rows = self._rows("SELECT * FROM checkpoints ORDER BY job, pass")
+        return {(row["job"], row["pass"]): _checkpoint(row) for row in rows}
+
+    def save_checkpoint(self, job: str, pass_name: str, checkpoint: Checkpoint) -> None:
+        self._write(
+            "INSERT OR REPLACE INTO checkpoints (job, pass, watermark, since, until, cursor, selection) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                job,
+                pass_name,
+                to_text_or_none(checkpoint.watermark),
+                to_text_or_none(checkpoint.since),
+                to_text_or_none(checkpoint.until),
+                checkpoint.cursor,
+                checkpoint.selection,
+            ],
+        )
+
+    # --- the last state applied ----------------------------------------------------------------
+
+    def digests(self, job: str, entities: Iterable[str]) -> dict[str, str]:
+        """Entity -> digest of the last state applied; entities never applied are left out."""
+        rows = self._rows_in(
+            "SELECT entity, digest FROM processed WHERE job = ? AND entity IN", entities, [job]
+        )
+        return {row["entity"]: row["digest"] for row in rows}
+
+    def record_processed(self, job: str, rows: Iterable[Processed]) -> None:
+        self._write_many(
+            "INSERT OR REPLACE INTO processed (job, entity, digest, version, run, at, finished) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (job, row.entity, row.digest, row.version, row.run, to_text(row.at), int(row.finished))
+                for row in rows
+            ],
+        )
+
+    def forget_processed(self, job: str, entities: Iterable[str]) -> None:
+        """The next window looks at these again, whatever was applied last."""
+        self._write_many(
+            "DELETE FROM processed WHERE job = ? AND entity = ?", [(job, entity) for entity in entities]
+        )
+
+    # --- what MAO was sent ---------------------------------------------------------------------
+
+    def sent(self, entities: Iterable[str]) -> dict[str, Sent]:
+        rows = self._rows_in("SELECT * FROM sent WHERE entity IN", entities)
+        return {row["entity"]: _sent(row) for row in rows}
+
+    def mark_sending(self, rows: Iterable[Sent]) -> None:
+        """Before a save goes out: `sending` and `sending_version` of these rows. What is acknowledged
+        (`base`, `version`) stays as it is stored; only a row that is new takes it from here."""
+        self._write_many(
+            """
+            INSERT INTO sent (entity, mao_order_id, version, base, sending, sending_version, state, at)
+            VALUES (?, ?, ?, ?, ?, ?, 'sending', ?)
+            ON CONFLICT (entity) DO UPDATE SET
+                mao_order_id = excluded.mao_order_id, sending = excluded.sending,
+                sending_version = excluded.sending_version, state = 'sending', at = excluded.at
+            """,
+            [
+                (
+                    row.entity,
+                    row.mao_order_id,
+                    row.version,
+                    _compact(row.base),
+                    _compact(row.sending),
+                    row.sending_version,
+                    to_text(row.at),
+                )
+                for row in rows
+            ],
+        )
+
+    def acknowledge(self, rows: Iterable[Sent]) -> None:
+        """MAO is known to have it. With a `base`, that (and `version`) is what MAO has: an order that was
+        adopted, or read back. Without, what was stored as `sending` becomes the base."""
+        self._write_many(
+            """
+            INSERT INTO sent (entity, mao_order_id, version, base, sending, sending_version, state, at)
+            VALUES (?, ?, ?, ?, NULL, NULL, 'acked', ?)
+            ON CONFLICT (entity) DO UPDATE SET
+                mao_order_id = excluded.mao_order_id,
+                version = CASE WHEN excluded.base IS NOT NULL THEN excluded.version
+                               ELSE coalesce(sending_version, version) END,
+                base = coalesce(excluded.base, sending, base),
+                sending = NULL, sending_version = NULL, state = 'acked', at = excluded.at
+            """,
+            [
+                (row.entity, row.mao_order_id, row.version, _compact(row.base), to_text(row.at))
+                for row in rows
+            ],
+        )
+
+    # --- upkeep --------------------------------------------------------------------------------
+
+    def prune(
+        self, now: datetime, *, processed_days: int = 90, history_days: int = 30, rows_max: int = 5000
+    ) -> int:
+        """Forgets what nobody asks for any more: processed rows of finished entities, old runs and
+        events. Bounded by `rows_max` of each kind; returns how many rows went."""
+        oldest = to_text(now - timedelta(days=processed_days))
+        with self.atomic():
+            deleted = self._write(
+                "DELETE FROM processed WHERE (job, entity) IN "
+                "(SELECT job, entity FROM processed WHERE finished = 1 AND at < ? LIMIT ?)",
+                [oldest, rows_max],
+            )
+            return deleted + self._prune_history(now, history_days, rows_max)
+
+
+def _compact(value: Mapping[str, Any] | None) -> str | None:
+    return None if value is None else dump_json(value).decode("ascii")
+
+
+def _parsed(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    value: dict[str, Any] = json.loads(text, parse_float=Decimal)
+    return value
+
+
+def _checkpoint(row: sqlite3.Row) -> Checkpoint:
+    return Checkpoint(
+        watermark=from_text_or_none(row["watermark"]),
+        since=from_text_or_none(row["since"]),
+        until=from_text_or_none(row["until"]),
+        cursor=row["cursor"],
+        selection=row["selection"],
+    )
+
+
+def _sent(row: sqlite3.Row) -> Sent:
+    return Sent(
+        entity=row["entity"],
+        mao_order_id=row["mao_order_id"],
+        version=row["version"],
+        base=_parsed(row["base"]),
+        sending=_parsed(row["sending"]),
+        sending_version=row["sending_version"],
+        state=row["state"],
+        at=from_text(row["at"]),
+    )
