@@ -107,7 +107,7 @@ class SandboxAdapter(BaseAdapter):
         response.reason = _REASONS.get(answer.status, "")
         response.url = request.url or ""
         response.request = request
-        response.connection = self
+        response.connection = self  # type: ignore[assignment]
         response.raw = HTTPResponse(
             body=body,
             headers=HTTPHeaderDict(headers),

@@ -51,8 +51,8 @@ class Response:
     """One answer, or what became of it.
 
     effect   "" normal · "lost" connection dropped, no answer · "hang" never answers · "endless" the body
-             never ends · "drip" it comes one byte a second · "truncated" it stops in the middle · "connect-refused" · "connect-timeout" ·
-             "not-json" (informative: the body is not JSON)
+             never ends · "drip" it comes one byte a second · "truncated" it stops in the middle ·
+             "connect-refused" · "connect-timeout" · "not-json" (informative: the body is not JSON)
     delay_s  seconds the front waits before it answers; in process it is only recorded
     """
 

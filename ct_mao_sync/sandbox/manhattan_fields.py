@@ -37,9 +37,20 @@ class Rows:
 
 
 _ADDRESS = dict.fromkeys(
-    (
-        "FirstName LastName Address1 Address2 Address3 City County State PostalCode Country Phone Email"
-    ).split(),
+    [
+        "FirstName",
+        "LastName",
+        "Address1",
+        "Address2",
+        "Address3",
+        "City",
+        "County",
+        "State",
+        "PostalCode",
+        "Country",
+        "Phone",
+        "Email",
+    ],
     "s",
 )
 _ADDRESS_WRAPPER: dict[str, Any] = {
@@ -168,7 +179,7 @@ _PAYMENT: dict[str, Any] = {
     "PaymentMethod": Rows("PaymentMethodId", _PAYMENT_METHOD),
     "Extended": "any",
 }
-_PROMISING = dict.fromkeys("ShipFromLocationId InventorySegmentId BatchNumber".split(), "s")
+_PROMISING = dict.fromkeys(["ShipFromLocationId", "InventorySegmentId", "BatchNumber"], "s")
 
 LINE: dict[str, Any] = {
     "OrderLineId": "s",
@@ -197,25 +208,48 @@ LINE: dict[str, Any] = {
     "Extended": "any",
     **dict.fromkeys((f"OrderLineExtension{n}" for n in range(1, 6)), "any"),
     **dict.fromkeys(
-        (
-            "DeliveryMethodSubType ShippingMethodId CarrierCode ServiceLevelCode ShipToLocationId "
-            "FulfillmentGroupId ReleaseGroupId PaymentGroupId ParentOrderId ParentOrderLineId "
-            "CancelComments"
-        ).split(),
+        [
+            "DeliveryMethodSubType",
+            "ShippingMethodId",
+            "CarrierCode",
+            "ServiceLevelCode",
+            "ShipToLocationId",
+            "FulfillmentGroupId",
+            "ReleaseGroupId",
+            "PaymentGroupId",
+            "ParentOrderId",
+            "ParentOrderLineId",
+            "CancelComments",
+        ],
         "s",
     ),
     **dict.fromkeys(
-        (
-            "IsPriceOverridden IsTaxIncluded IsGift IsGiftCard IsReturnable IsExchangeable IsPreOrder "
-            "IsDiscountable IsItemNotOnFile IsReturn IsReceiptExpected IsEvenExchange IsCancelled"
-        ).split(),
+        [
+            "IsPriceOverridden",
+            "IsTaxIncluded",
+            "IsGift",
+            "IsGiftCard",
+            "IsReturnable",
+            "IsExchangeable",
+            "IsPreOrder",
+            "IsDiscountable",
+            "IsItemNotOnFile",
+            "IsReturn",
+            "IsReceiptExpected",
+            "IsEvenExchange",
+            "IsCancelled",
+        ],
         "b",
     ),
     **dict.fromkeys(
-        (
-            "RequestedDeliveryDate PromisedDeliveryDate LatestDeliveryDate PromisedShipDate "
-            "DoNotShipBeforeDate StreetDate"
-        ).split(),
+        [
+            "RequestedDeliveryDate",
+            "PromisedDeliveryDate",
+            "LatestDeliveryDate",
+            "PromisedShipDate",
+            "DoNotShipBeforeDate",
+            "StreetDate",
+        ],
         "d",
     ),
 }
@@ -228,10 +262,16 @@ ORDER: dict[str, Any] = {
     "Priority": "n",
     "OrderActions": {
         **dict.fromkeys(
-            (
-                "IsAlreadyPriced IsAlreadyCharged IsAlreadyTaxed IsImport IsImported SkipPaymentProcessing "
-                "IsReturnFeeApplied IsReturnLabelGenerated"
-            ).split(),
+            [
+                "IsAlreadyPriced",
+                "IsAlreadyCharged",
+                "IsAlreadyTaxed",
+                "IsImport",
+                "IsImported",
+                "SkipPaymentProcessing",
+                "IsReturnFeeApplied",
+                "IsReturnLabelGenerated",
+            ],
             "b",
         ),
         "VersionTimestamp": "any",
@@ -246,15 +286,29 @@ ORDER: dict[str, Any] = {
     "Extended": "any",
     **dict.fromkeys((f"OrderExtension{n}" for n in range(1, 6)), "any"),
     **dict.fromkeys(
-        (
-            "OrderId AlternateOrderId OrgId CurrencyCode OrderLocale CustomerId CustomerFirstName "
-            "CustomerLastName CustomerEmail CustomerPhone CustomerTypeId LoyaltyNumber TaxExemptId "
-            "TaxExemptReason TaxExemptComments SellingLocationId CancelComments"
-        ).split(),
+        [
+            "OrderId",
+            "AlternateOrderId",
+            "OrgId",
+            "CurrencyCode",
+            "OrderLocale",
+            "CustomerId",
+            "CustomerFirstName",
+            "CustomerLastName",
+            "CustomerEmail",
+            "CustomerPhone",
+            "CustomerTypeId",
+            "LoyaltyNumber",
+            "TaxExemptId",
+            "TaxExemptReason",
+            "TaxExemptComments",
+            "SellingLocationId",
+            "CancelComments",
+        ],
         "s",
     ),
-    **dict.fromkeys("IsConfirmed IsTaxExempt IsOnHold IsCancelled".split(), "b"),
-    **dict.fromkeys("CapturedDate ConfirmedDate DoNotReleaseBefore".split(), "d"),
+    **dict.fromkeys(["IsConfirmed", "IsTaxExempt", "IsOnHold", "IsCancelled"], "b"),
+    **dict.fromkeys(["CapturedDate", "ConfirmedDate", "DoNotReleaseBefore"], "d"),
 }
 
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z?\Z")
@@ -328,10 +382,9 @@ def _read_scalar(kind: str, value: object, path: str, money: MoneyRule) -> Any:
         if not isinstance(value, str) or not _DATE_TIME.match(value):
             raise _wrong_type(path, "a date-time without zone, as 2026-03-02T09:15:00")
         try:
-            parse_moment(value)
+            return render_moment(parse_moment(value))
         except ValueError:
             raise _wrong_type(path, "a date-time that exists") from None
-        return value.removesuffix("Z")
     if kind == "any":
         return value
     number = _read_number(value, path)

@@ -1,0 +1,332 @@
+"""Order search: the Query language, sorting, paging and the projection by Template.
+
+`=` `!=` `<` `>` `<=` `>=` `IN (…)` `~` (contains), `and` / `or` in any case, parentheses, `null`, quoted and
+unquoted literals, `CurrentTime(-10m)`, `CurrentDate`; paths of one level below the order
+(`OrderLine.UpdatedTimestamp`). A comparison with a missing value is false, as in SQL.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from operator import eq, ge, gt, le, lt, ne
+from typing import Any
+
+from .core import Json
+from .manhattan_envelope import Refused
+from .manhattan_fields import ORDER, Code, Rows, parse_moment
+
+Condition = Callable[[Json], bool]
+_Compare = Callable[[Any, Any], bool]
+
+_TOKEN = re.compile(
+    r"""\s*(?:
+      (?P<quoted>'[^']*')
+    | (?P<open>\() | (?P<close>\)) | (?P<comma>,)
+    | (?P<op><=|>=|!=|=|<|>|~)
+    | (?P<now>CurrentTime\(\s*-?\d+\s*[smhd]\s*\)|CurrentDate(?:\(\s*\))?)
+    | (?P<word>[^\s'(),<>=!~]+)
+    )""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_OPERATORS: dict[str, _Compare] = {"=": eq, "!=": ne, "<": lt, ">": gt, "<=": le, ">=": ge}
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+_STATUS_FIELDS = {
+    f"{bound}{process}StatusId": "n" for bound in ("Min", "Max") for process in ("Fulfillment", "Return")
+}
+_TIMES = {"CreatedTimestamp": "d", "UpdatedTimestamp": "d"}
+_SEARCHED_ORDER: dict[str, Any] = {
+    **ORDER,
+    **_STATUS_FIELDS,
+    **_TIMES,
+    **dict.fromkeys(
+        ["OrderTotal", "OrderSubTotal", "TotalTaxes", "OrderLineCount", "ReturnLineCount", "CancelLineCount"],
+        "n",
+    ),
+    "PaymentStatus": Code("StatusId"),
+    "UpdatedBy": "s",
+}
+_LINE_SCALARS: dict[str, Any] = {
+    **{name: kind for name, kind in ORDER["OrderLine"].members.items() if isinstance(kind, str)},
+    **_STATUS_FIELDS,
+    **_TIMES,
+    "CancellationRequestStatus": "s",
+    "IsOnHold": "b",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search request, read; `rows_of` evaluates it."""
+
+    condition: Condition
+    sort: tuple[tuple[str, bool], ...]
+    page: int
+    size: int
+    offset: int | None
+    template: Json | None
+
+
+def read_search(body: Json, *, now: datetime, size_default: int, size_max: int, by_key: bool) -> Search:
+    """The request body of a search; raises Refused for what MAO does not understand.
+
+    now      for CurrentTime
+    by_key   False: a condition OrderId < or > is refused, as some tenants do
+    """
+    query = body.get("Query")
+    if query is not None and not isinstance(query, str):
+        raise _bad("Query must be a text")
+    page = read_count(body, "Page", 0, minimum=0)
+    size = read_count(body, "Size", read_count(body, "Limit", size_default, minimum=1), minimum=1)
+    offset = read_count(body, "Offset", 0, minimum=0) if "Offset" in body else None
+    template = body.get("Template")
+    if template is not None and not isinstance(template, dict):
+        raise _bad("Template must be an object")
+    return Search(
+        parse_query(query or "", now=now, by_key=by_key),
+        _read_sort(body.get("Sort", body.get("Sorted"))),
+        page,
+        min(size, size_max),
+        offset,
+        template,
+    )
+
+
+def rows_of(search: Search, orders: Iterable[Json]) -> tuple[list[Json], int]:
+    """The page of rows asked for, and the count of all that match."""
+    found = [order for order in orders if search.condition(order)]
+    # Without Sort the order of rows is not defined: any, but the same for every page.
+    found.sort(key=lambda order: zlib.crc32(order["OrderId"].encode()))
+    for attribute, ascending in reversed(search.sort):
+        found.sort(key=lambda order: _sort_key(order.get(attribute), attribute), reverse=not ascending)
+    first = search.offset if search.offset is not None else search.page * search.size
+    page = found[first : first + search.size]
+    if search.template:
+        page = [project(row, search.template) for row in page]
+    return page, len(found)
+
+
+def project(document: Json, template: Mapping[str, Any]) -> Json:
+    """Only the members that the template names, plus Messages."""
+    projected: Json = {}
+    for name, inner in template.items():
+        value = document.get(name)
+        if isinstance(inner, Mapping) and inner:
+            if isinstance(value, list):
+                value = [project(row, inner) if isinstance(row, dict) else row for row in value]
+            elif isinstance(value, dict):
+                value = project(value, inner)
+        projected[name] = value
+    projected.setdefault("Messages", document.get("Messages"))
+    return projected
+
+
+def parse_query(text: str, *, now: datetime, by_key: bool = True) -> Condition:
+    """The condition that the query text stands for; raises Refused with what is wrong in it."""
+    if not text.strip():
+        return lambda order: True
+    return _Parser(text, now, by_key).parse()
+
+
+class _Parser:
+    def __init__(self, text: str, now: datetime, by_key: bool) -> None:
+        self._now = now
+        self._by_key = by_key
+        self._tokens = list(_tokens(text))
+        self._at = 0
+
+    def parse(self) -> Condition:
+        condition = self._either()
+        if self._at < len(self._tokens):
+            raise _bad(f"unexpected {self._tokens[self._at][1]!r} in Query")
+        return condition
+
+    def _either(self) -> Condition:
+        parts = [self._both()]
+        while self._word("or"):
+            parts.append(self._both())
+        return parts[0] if len(parts) == 1 else lambda order: any(part(order) for part in parts)
+
+    def _both(self) -> Condition:
+        parts = [self._single()]
+        while self._word("and"):
+            parts.append(self._single())
+        return parts[0] if len(parts) == 1 else lambda order: all(part(order) for part in parts)
+
+    def _single(self) -> Condition:
+        kind, text = self._next()
+        if kind == "open":
+            condition = self._either()
+            if self._next()[0] != "close":
+                raise _bad("a ) is missing in Query")
+            return condition
+        if kind != "word":
+            raise _bad(f"an attribute is expected instead of {text!r} in Query")
+        read, value_kind = _attribute(text)
+        if self._word("in"):
+            return self._in(read, value_kind)
+        kind, operator = self._next()
+        if kind != "op":
+            raise _bad(f"an operator is expected instead of {operator!r} in Query")
+        if text == "OrderId" and not self._by_key and operator not in ("=", "!="):
+            raise _bad(f"operator {operator} is not supported for OrderId")
+        literal_kind, literal = self._next()
+        if literal_kind not in ("quoted", "word", "now"):
+            raise _bad(f"a value is expected instead of {literal!r} in Query")
+        if literal_kind == "word" and literal.lower() == "null":
+            if operator not in ("=", "!="):
+                raise _bad(f"operator {operator} does not compare with null")
+            absent = operator == "="
+            return lambda order: any((value is None) is absent for value in read(order))
+        if operator == "~":
+            part = _text_of(literal_kind, literal)
+            return lambda order: any(value is not None and part in str(value) for value in read(order))
+        wanted = self._literal(literal_kind, literal, value_kind)
+        compare = _OPERATORS[operator]
+        convert = _CONVERT[value_kind]
+        return lambda order: any(
+            value is not None and compare(convert(value), wanted) for value in read(order)
+        )
+
+    def _in(self, read: Callable[[Json], list[Any]], value_kind: str) -> Condition:
+        if self._next()[0] != "open":
+            raise _bad("IN needs a list in parentheses")
+        wanted = set()
+        while True:
+            kind, text = self._next()
+            if kind not in ("quoted", "word"):
+                raise _bad(f"a value is expected instead of {text!r} in IN (…)")
+            wanted.add(self._literal(kind, text, value_kind))
+            kind, text = self._next()
+            if kind == "close":
+                break
+            if kind != "comma":
+                raise _bad(f"a comma is expected instead of {text!r} in IN (…)")
+        convert = _CONVERT[value_kind]
+        return lambda order: any(value is not None and convert(value) in wanted for value in read(order))
+
+    def _literal(self, kind: str, text: str, value_kind: str) -> Any:
+        if kind == "now":
+            return self._moment(text)
+        plain = _text_of(kind, text)
+        try:
+            if value_kind == "b" and plain.lower() not in ("true", "false"):
+                raise ValueError
+            return _CONVERT[value_kind](plain.lower() == "true" if value_kind == "b" else plain)
+        except (ValueError, InvalidOperation):
+            raise _bad(f"{plain!r} does not fit the type of its attribute") from None
+
+    def _moment(self, text: str) -> datetime:
+        relative = re.search(r"(-?\d+)\s*([smhd])", text, re.IGNORECASE)
+        if relative is None:
+            return self._now.replace(hour=0, minute=0, second=0, microsecond=0)
+        return self._now + timedelta(seconds=int(relative[1]) * _UNITS_S[relative[2].lower()])
+
+    def _word(self, word: str) -> bool:
+        if self._at < len(self._tokens):
+            kind, text = self._tokens[self._at]
+            if kind == "word" and text.lower() == word:
+                self._at += 1
+                return True
+        return False
+
+    def _next(self) -> tuple[str, str]:
+        if self._at >= len(self._tokens):
+            raise _bad("Query ends too early")
+        token = self._tokens[self._at]
+        self._at += 1
+        return token
+
+
+def _tokens(text: str) -> Iterable[tuple[str, str]]:
+    at = 0
+    text = text.rstrip()
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None or match.lastgroup is None:
+            raise _bad(f"unexpected {text[at : at + 10]!r} in Query")
+        yield match.lastgroup, match[match.lastgroup]
+        at = match.end()
+
+
+def _text_of(kind: str, text: str) -> str:
+    return text[1:-1] if kind == "quoted" else text
+
+
+def _attribute(path: str) -> tuple[Callable[[Json], list[Any]], str]:
+    """How to read an attribute's values from an order, and their type."""
+    first, _, rest = path.partition(".")
+    kind = _SEARCHED_ORDER.get(first)
+    if not rest:
+        if not isinstance(kind, str) or kind == "any":
+            raise _bad(f"attribute {path} cannot be searched")
+        return (lambda order: [order.get(first)]), _type_of(kind)
+    if "." in rest:
+        raise _bad(f"attribute {path} is more than one level below the order, which is not supported")
+    if isinstance(kind, Code) and rest == kind.id:
+        return (lambda order: [(order.get(first) or {}).get(rest)]), "s"
+    if isinstance(kind, Rows):
+        members = _LINE_SCALARS if first == "OrderLine" else {**kind.members, **_TIMES}
+        inner = members.get(rest)
+        if isinstance(inner, str) and inner != "any":
+            return (lambda order: [row.get(rest) for row in order.get(first) or ()]), _type_of(inner)
+    raise _bad(f"attribute {path} cannot be searched")
+
+
+def _type_of(kind: str) -> str:
+    return "n" if kind in ("amount", "qty") else kind
+
+
+def _to_moment(value: object) -> datetime:
+    return value if isinstance(value, datetime) else parse_moment(str(value))
+
+
+_CONVERT: dict[str, Callable[[Any], Any]] = {
+    "s": str,
+    "b": bool,
+    "n": lambda value: value if isinstance(value, Decimal) else Decimal(str(value)),
+    "d": _to_moment,
+}
+
+
+def _sort_key(value: Any, attribute: str) -> tuple[bool, Any]:
+    kind = _SEARCHED_ORDER[attribute]
+    return (value is not None, None if value is None else _CONVERT[_type_of(kind)](value))
+
+
+def _read_sort(sort: object) -> tuple[tuple[str, bool], ...]:
+    if sort is None:
+        return ()
+    entries = sort if isinstance(sort, list) else [sort]
+    read = []
+    for entry in entries:
+        if not isinstance(entry, dict):
+            raise _bad("Sort must be an object or a list of them")
+        by_name = {str(name).lower(): value for name, value in entry.items()}
+        attribute, direction = by_name.get("attribute"), str(by_name.get("direction", "asc")).lower()
+        kind = _SEARCHED_ORDER.get(attribute) if isinstance(attribute, str) else None
+        if not isinstance(kind, str) or kind == "any":
+            raise _bad(f"cannot sort by {attribute}")
+        if direction not in ("asc", "desc"):
+            raise _bad(f"a sort direction is asc or desc, not {direction}")
+        read.append((str(attribute), direction == "asc"))
+    return tuple(read)
+
+
+def read_count(body: Json, name: str, default: int, *, minimum: int) -> int:
+    """A whole number of the request body; raises Refused."""
+    value = body.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+        raise _bad(f"{name} must be a number from {minimum}")
+    return value
+
+
+def _bad(message: str) -> Refused:
+    return Refused("error.400", f"Invalid search request: {message}", field="Query")
