@@ -164,7 +164,7 @@ def map_shipping_charges(source: OrderSource, names: DiscountNames, group: Shipp
 
 
 def map_total_discounts(source: OrderSource, names: DiscountNames, *, tax_included: bool) -> list[Charge]:
-    """The discount on the order's total, one promotion per discount. `tax_included`: in every line's price."""
+    """The discount on the order's total, one promotion each. `tax_included`: in all line prices."""
     discount = source.order.discount_on_total_price
     if discount is None:
         return []
