@@ -37,14 +37,15 @@ class Charge:
     fulfillment_group_id: str = ""
 
 
-def render_charge(source: OrderSource, charge: Charge) -> dict[str, Any]:
-    """MAO's row. Discounts need RequestedAmount and DiscountOn (DOC: order-pricing-charges)."""
+def render_charge(source: OrderSource, charge: Charge, *, tax_included: bool = False) -> dict[str, Any]:
+    """MAO's row. Discounts need RequestedAmount and DiscountOn (DOC: order-pricing-charges). On lines
+    `tax_included` is the line's."""
     amount = source.currency.decimal(charge.cent_amount)
     row: dict[str, Any] = {
         "ChargeDetailId": row_id(*charge.id_parts),
         "ChargeType": {"ChargeTypeId": charge.charge_type},
         "ChargeTotal": amount,
-        "IsTaxIncluded": charge.tax_included,
+        "IsTaxIncluded": charge.tax_included or tax_included,
     }
     if charge.discount_on:
         row["DiscountOn"] = {"DiscountOnId": charge.discount_on}

@@ -132,7 +132,7 @@ def _map_line(
         }
         if share_charges:
             line["OrderLineChargeDetail"] = [
-                render_charge(source, replace(charge, tax_included=included)) for charge in share_charges
+                render_charge(source, charge, tax_included=included) for charge in share_charges
             ]
         if tax_rows:
             line["OrderLineTaxDetail"] = render_tax_rows(source, tax_rows, share.order_line_id)
@@ -245,5 +245,7 @@ def _share_taxes(
             own_group = shares[index].group
             group_id = own_group.fulfillment_group_id if own_group else ""
             own_rate = own_rates.get(keys[index]) or item.tax_rate
-            found[index] = (own_rate, [replace(row, fulfillment_group_id=group_id) for row in share_rows])
+            if own_group is not group:
+                share_rows = [replace(row, fulfillment_group_id=group_id) for row in share_rows]
+            found[index] = (own_rate, share_rows)
     return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 from typing import Any
 
 from ct_mao_sync.errors import Rejection
@@ -64,6 +65,7 @@ class TaxRow:
         )
 
 
+@lru_cache(maxsize=1024)
 def tax_code(kind: str, rate: Decimal) -> str:
     """`Shipping-0.19`: the kind of thing that is taxed, and the rate as a fraction."""
     return f"{kind}-{format(rate.normalize(), 'f') if rate else '0'}"
@@ -152,12 +154,12 @@ def map_adjustments(
 def render_tax_rows(source: OrderSource, rows: Sequence[TaxRow], *scope: str) -> list[dict[str, Any]]:
     """MAO's rows. Equal combinations become one; where one is informational and the other is not, the
     latter is told apart by its TaxCode. The id follows from scope and combination."""
+    combined = [(row.combination, row) for row in rows]
     kinds: dict[tuple[str, ...], set[bool]] = {}
-    for row in rows:
-        kinds.setdefault(row.combination, set()).add(row.fact.informational)
+    for combination, row in combined:
+        kinds.setdefault(combination, set()).add(row.fact.informational)
     merged: dict[tuple[str, ...], TaxRow] = {}
-    for row in rows:
-        combination = row.combination
+    for combination, row in combined:
         if len(kinds[combination]) > 1 and not row.fact.informational:
             combination = (f"{combination[0]}-net", *combination[1:])
         same = merged.get(combination)
@@ -206,7 +208,10 @@ def _fact_of(rate: TaxRate, portion: TaxPortion) -> TaxFact:
         named = [fact for fact in facts if fact.name == portion.name and fact.rate == portion.rate]
         named = named or [fact for fact in facts if fact.name == portion.name]
         fact = named[0] if named else _whole_fact(rate)
-    return replace(fact, rate=portion.rate, name=portion.name or fact.name)
+    name = portion.name or fact.name
+    if name == fact.name and portion.rate == fact.rate:
+        return fact
+    return replace(fact, rate=portion.rate, name=name)
 
 
 def _differences(taxed: TaxedPrice, rows: Sequence[TaxRow]) -> dict[tuple[Decimal, str], int]:
