@@ -47,7 +47,7 @@ def generate_world_documents(orders: Iterable[Json] = ()) -> dict[str, list[Json
     }
     known = {document["id"] for rows in documents.values() for document in rows}
     for order in orders:
-        for kind, document in _referred(order):
+        for kind, document in referred_documents(order):
             if document["id"] not in known:
                 known.add(document["id"])
                 documents[kind].append(document)
@@ -177,7 +177,8 @@ def _payment(order: Json, id: str, share: int, shares: int) -> Json:
     }
 
 
-def _referred(order: Json) -> Iterable[tuple[str, Json]]:
+def referred_documents(order: Json) -> Iterable[tuple[str, Json]]:
+    """(kind, document) for everything an Order refers to; shared documents of the shop may be among them."""
     payments = (order.get("paymentInfo") or {}).get("payments") or []
     for share, payment in enumerate(payments):
         yield "payments", _payment(order, payment["id"], share, len(payments))
