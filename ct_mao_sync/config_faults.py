@@ -53,6 +53,8 @@ def suggestion(word: str, place: Iterable[str], known: Iterable[str]) -> str:
 def describe_faults(error: ValidationError, origins: Mapping[tuple[str, str], str]) -> Iterator[Fault]:
     """`origins` = the keys that came from `env:` or `file:`; their values are not shown."""
     for item in error.errors(include_url=False):
+        if item["type"] == "too_short" and item["input"]:
+            continue  # the list is only short of its wrong entries, which are told
         loc: Loc = item["loc"]
         of_key = loc[-1] == "[key]"
         loc = loc[:-1] if of_key else loc
