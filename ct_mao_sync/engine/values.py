@@ -53,6 +53,8 @@ class Desired:
     digest: str
     record: Any
     """The job's own form."""
+    personal: Mapping[str, str] = field(default_factory=dict)
+    """Personal values of the record: value -> mask such as "[name]"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,16 @@ class Plan:
     entity: str
     label: str
     writes: Sequence[Any] = ()
-    """The job's own write values, each with `subject` and `action` for the audit line."""
+    """The job's own write values, each with `subject` and `action` for the audit line and `body`, what
+    would be sent."""
     summary: Sequence[str] = ()
-    """One line a write for `--dry-run`: ready to print, personal values already masked."""
+    """One line a write for `--dry-run`, without personal values."""
     personal: Mapping[str, str] = field(default_factory=dict)
     """Personal values that the writes carry: value -> mask such as "[name]"."""
-    record: Any = None
+    pending: bool = False
+    """Nothing to write now: the target is still deciding about an earlier write."""
+    state: Any = None
+    """What the job's `record` hook is to store when there is nothing to write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,11 @@ class Outcome:
     rejection: Problem | None = None
     target_failure: bool = False
     """True when the target refused or failed: such rejections count towards "20 in a row"."""
+    attempted: bool = False
+    """True when a write went out, or may have gone out, in this run."""
     state: Any = None
     """What the job's `record` hook stores in the transaction of this outcome."""
     writes: Sequence[str] = ()
     """Audit lines of the writes that were made, `action subject`."""
+    personal: Mapping[str, str] = field(default_factory=dict)
+    """Personal values of the record, for redaction; never stored."""

@@ -112,6 +112,13 @@ class StateFile:
                 raise
         return state
 
+    @classmethod
+    def open_in_memory(cls) -> Self:
+        """For a dry run where there is no file yet: nothing is left behind."""
+        state = cls(Path(":memory:"), Database(sqlite3.connect(":memory:", isolation_level=None)))
+        state._migrate(len(migrations.pending(state._db)))
+        return state
+
     def _prepare(self) -> None:
         known = {row[0] for row in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if known and "_sqlite_migrations" not in known:

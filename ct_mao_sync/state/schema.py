@@ -38,10 +38,9 @@ CREATE INDEX processed_finished ON processed (at) WHERE finished = 1;
 CREATE TABLE sent (
     entity TEXT PRIMARY KEY,
     mao_order_id TEXT NOT NULL, version INTEGER NOT NULL,
-    base TEXT, sending TEXT, sending_version INTEGER,
-    state TEXT NOT NULL CHECK (state IN ('sending', 'acked')), at TEXT NOT NULL
+    base TEXT, sending TEXT, cancelling INTEGER NOT NULL DEFAULT 0, at TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX sent_sending ON sent (at) WHERE state = 'sending';
+CREATE INDEX sent_cancelling ON sent (entity) WHERE cancelling = 1;
 CREATE TABLE in_flight (
     order_id TEXT NOT NULL, sku TEXT NOT NULL, channel TEXT NOT NULL DEFAULT '',
     units TEXT NOT NULL, acked_at TEXT,

@@ -11,33 +11,30 @@ Losing the file costs time and history, never correctness.
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import Any
 
-from ct_mao_sync.models.json import dump_json
-from ct_mao_sync.state.dead_letters import DeadLetters
-from ct_mao_sync.state.history import History
-from ct_mao_sync.state.rows import (
+from ct_mao_sync.engine.rows import (
     Checkpoint,
     DeadLetter,
     Event,
     Processed,
     Run,
+    Sending,
     Sent,
-    from_text,
     from_text_or_none,
     to_text,
     to_text_or_none,
 )
+from ct_mao_sync.state.dead_letters import DeadLetters
+from ct_mao_sync.state.history import History
+from ct_mao_sync.state.sent_orders import SentOrders
 
-__all__ = ["Checkpoint", "DeadLetter", "Event", "Processed", "Run", "Sent", "Store"]
+__all__ = ["Checkpoint", "DeadLetter", "Event", "Processed", "Run", "Sending", "Sent", "Store"]
 
 
-class Store(DeadLetters, History):
+class Store(DeadLetters, History, SentOrders):
     def salt(self) -> bytes:
         """Of keyed hashes; 32 random bytes, made with the file."""
         return bytes.fromhex(self._rows("SELECT value FROM meta WHERE key = 'salt'")[0]["value"])
@@ -93,57 +90,6 @@ class Store(DeadLetters, History):
             "DELETE FROM processed WHERE job = ? AND entity = ?", [(job, entity) for entity in entities]
         )
 
-    # --- what MAO was sent ---------------------------------------------------------------------
-
-    def sent(self, entities: Iterable[str]) -> dict[str, Sent]:
-        rows = self._rows_in("SELECT * FROM sent WHERE entity IN", entities)
-        return {row["entity"]: _sent(row) for row in rows}
-
-    def mark_sending(self, rows: Iterable[Sent]) -> None:
-        """Before a save goes out: `sending` and `sending_version` of these rows. What is acknowledged
-        (`base`, `version`) stays as it is stored; only a row that is new takes it from here."""
-        self._write_many(
-            """
-            INSERT INTO sent (entity, mao_order_id, version, base, sending, sending_version, state, at)
-            VALUES (?, ?, ?, ?, ?, ?, 'sending', ?)
-            ON CONFLICT (entity) DO UPDATE SET
-                mao_order_id = excluded.mao_order_id, sending = excluded.sending,
-                sending_version = excluded.sending_version, state = 'sending', at = excluded.at
-            """,
-            [
-                (
-                    row.entity,
-                    row.mao_order_id,
-                    row.version,
-                    _compact(row.base),
-                    _compact(row.sending),
-                    row.sending_version,
-                    to_text(row.at),
-                )
-                for row in rows
-            ],
-        )
-
-    def acknowledge(self, rows: Iterable[Sent]) -> None:
-        """MAO is known to have it. With a `base`, that (and `version`) is what MAO has: an order that was
-        adopted, or read back. Without, what was stored as `sending` becomes the base."""
-        self._write_many(
-            """
-            INSERT INTO sent (entity, mao_order_id, version, base, sending, sending_version, state, at)
-            VALUES (?, ?, ?, ?, NULL, NULL, 'acked', ?)
-            ON CONFLICT (entity) DO UPDATE SET
-                mao_order_id = excluded.mao_order_id,
-                version = CASE WHEN excluded.base IS NOT NULL THEN excluded.version
-                               ELSE coalesce(sending_version, version) END,
-                base = coalesce(excluded.base, sending, base),
-                sending = NULL, sending_version = NULL, state = 'acked', at = excluded.at
-            """,
-            [
-                (row.entity, row.mao_order_id, row.version, _compact(row.base), to_text(row.at))
-                for row in rows
-            ],
-        )
-
     # --- upkeep --------------------------------------------------------------------------------
 
     def prune(
@@ -161,17 +107,6 @@ class Store(DeadLetters, History):
             return deleted + self._prune_history(now, history_days, rows_max)
 
 
-def _compact(value: Mapping[str, Any] | None) -> str | None:
-    return None if value is None else dump_json(value).decode("ascii")
-
-
-def _parsed(text: str | None) -> dict[str, Any] | None:
-    if text is None:
-        return None
-    value: dict[str, Any] = json.loads(text, parse_float=Decimal)
-    return value
-
-
 def _checkpoint(row: sqlite3.Row) -> Checkpoint:
     return Checkpoint(
         watermark=from_text_or_none(row["watermark"]),
@@ -179,17 +114,4 @@ def _checkpoint(row: sqlite3.Row) -> Checkpoint:
         until=from_text_or_none(row["until"]),
         cursor=row["cursor"],
         selection=row["selection"],
-    )
-
-
-def _sent(row: sqlite3.Row) -> Sent:
-    return Sent(
-        entity=row["entity"],
-        mao_order_id=row["mao_order_id"],
-        version=row["version"],
-        base=_parsed(row["base"]),
-        sending=_parsed(row["sending"]),
-        sending_version=row["sending_version"],
-        state=row["state"],
-        at=from_text(row["at"]),
     )

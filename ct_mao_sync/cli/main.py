@@ -1,0 +1,96 @@
+"""`ct-mao-sync`: the group of commands. Imports click only, so that --help is quick."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from ct_mao_sync import __version__
+from ct_mao_sync.cli.options import global_options
+
+# name -> (module, function, what --help says of it)
+COMMANDS: Mapping[str, tuple[str, str, str]] = {
+    "sync": ("ct_mao_sync.cli.sync", "sync", "Run a job once: read what changed, write the difference."),
+    "replay-errors": (
+        "ct_mao_sync.cli.dead_letters",
+        "replay_errors",
+        "Try records that were set aside again, read afresh from the source.",
+    ),
+    "errors": (
+        "ct_mao_sync.cli.dead_letters",
+        "errors",
+        "Look at records that were set aside, or discard one.",
+    ),
+    "sandbox": (
+        "ct_mao_sync.cli.sandbox",
+        "sandbox",
+        "Serve both systems, simulated, on this machine.",
+    ),
+    "demo": ("ct_mao_sync.cli.demo", "demo", "See it work against the sandbox, in under a minute."),
+}
+
+
+class Commands(click.Group):
+    """Loads a command when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, function, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), function)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean {near[0]}?" if near else " See ct-mao-sync --help."
+            ctx.fail(f"No such command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 2 configuration or usage, 3 records rejected, 4 a system did not answer, "
+    "5 a person must act, 6 another run is alive, 130/143 interrupted after a clean stop, 1 a bug.",
+)
+@click.version_option(__version__, prog_name="ct-mao-sync")
+@global_options
+def cli() -> None:
+    """Keeps commercetools and Manhattan Active Omni (MAO) in step.
+
+    First steps: ct-mao-sync demo; then write a config.toml (see config.example.toml) and look before
+    anything is written: ct-mao-sync sync orders --dry-run
+    """
+
+
+def main(args: list[str] | None = None) -> Any:
+    """Entry point. Exits with the documented codes."""
+    try:
+        sys.exit(cli.main(args=args, prog_name="ct-mao-sync", standalone_mode=False) or 0)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader of a pipe went away (`| head`); nothing more can be said.
+        sys.stderr.close()
+        sys.exit(141)

@@ -1,0 +1,138 @@
+"""`ct-mao-sync sync JOB`: one run, now."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from ct_mao_sync.cli.options import MOMENT, global_options, global_options_of
+
+if TYPE_CHECKING:
+    from ct_mao_sync.engine.report import RunReport
+    from ct_mao_sync.engine.run import RunOptions
+
+
+@click.command(
+    epilog="Examples: ct-mao-sync sync orders --dry-run; ct-mao-sync sync orders --order CT-1001; "
+    "ct-mao-sync sync orders --since 2026-11-27T20:00:00Z"
+)
+@click.argument("job", type=click.Choice(["orders", "all"]))
+@click.option("--since", type=MOMENT, help="Look at changes since then: a time with zone, a date, or 2h.")
+@click.option("--until", type=MOMENT, help="Only at changes before then.")
+@click.option(
+    "--order", "orders", multiple=True, metavar="NUMBER", help="Only this order (number or id); repeatable."
+)
+@click.option("--dry-run", is_flag=True, help="Show each write; change nothing anywhere.")
+@click.option(
+    "--show-personal", is_flag=True, help="With --dry-run -v on a terminal: do not mask personal data."
+)
+@click.option("--limit", type=click.IntRange(min=1), help="Write at most this many records.")
+@click.option("--allow-cancel", is_flag=True, help="Let this run pass orders.max_cancel.")
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    help="Wait for a run of this job that is alive, instead of leaving with exit code 6.",
+)
+@global_options
+@click.pass_context
+def sync(
+    context: click.Context,
+    job: str,
+    since: datetime | None,
+    until: datetime | None,
+    orders: tuple[str, ...],
+    dry_run: bool,
+    show_personal: bool,
+    limit: int | None,
+    allow_cancel: bool,
+    wait_s: float,
+) -> None:
+    """Run a job once: read what changed since its watermark, write the difference.
+
+    --since, --until, --order, --limit and --dry-run never move the watermark past changes that were not
+    looked at, nor backwards.
+    """
+    if since and until and since >= until:
+        raise click.UsageError("--since must be before --until")
+    if orders and (since or until):
+        raise click.UsageError("--order names the orders itself; leave --since and --until out")
+    from ct_mao_sync.cli.wiring import JOBS
+    from ct_mao_sync.engine.run import RunOptions
+
+    options = RunOptions(
+        since=since,
+        until=until,
+        given=tuple(dict.fromkeys(orders)),
+        dry_run=dry_run,
+        limit=limit,
+        allow=frozenset({"cancel"} if allow_cancel else ()),
+    )
+    names = list(JOBS) if job == "all" else [job]
+    context.exit(run_jobs(context, names, options, wait_s=wait_s, show_personal=show_personal and dry_run))
+
+
+def run_jobs(
+    context: click.Context,
+    names: list[str],
+    options: RunOptions,
+    *,
+    wait_s: float,
+    show_personal: bool = False,
+) -> int:
+    """Runs the jobs one after the other, prints what came of it, and returns the exit code."""
+    from ct_mao_sync.cli.log import set_up_logging
+    from ct_mao_sync.cli.progress import progress_of
+    from ct_mao_sync.cli.render import print_error, print_json, print_plans, print_report
+    from ct_mao_sync.cli.wiring import open_application, stop_on_signals
+    from ct_mao_sync.errors import SyncError, worst_exit_code
+
+    wanted = global_options_of(context)
+    set_up_logging(log_format=wanted.log_format, verbose=wanted.verbose)
+    reports: list[RunReport] = []
+    problems: list[SyncError] = []
+    codes: list[int] = []
+    try:
+        application = open_application(wanted.config)
+        set_up_logging(
+            log_format=wanted.log_format, verbose=wanted.verbose, secrets=application.config.secrets()
+        )
+        with stop_on_signals(application) as stopped:
+            for name in names:
+                if stopped():
+                    break
+                with progress_of(name) as progress:
+                    try:
+                        report = application.run(name, options, wait_s=wait_s, progress=progress)
+                    except SyncError as error:
+                        problems.append(error)
+                        codes.append(error.exit_code)
+                        continue
+                reports.append(report)
+                codes.append(report.exit_code)
+                if not wanted.json:
+                    print_plans(report, bodies=wanted.verbose > 0, show_personal=show_personal)
+                    print_report(report)
+            codes.append(stopped())
+    except SyncError as error:
+        problems.append(error)
+        codes.append(error.exit_code)
+    for problem in problems:
+        print_error(problem)
+    if wanted.json:
+        print_json(
+            {
+                "runs": [report.as_dict() for report in reports],
+                "problems": [
+                    problem.as_dict()
+                    for raised in problems
+                    for problem in getattr(raised, "problems", (raised.problem,))
+                ],
+                "exit_code": worst_exit_code(codes),
+            }
+        )
+    return worst_exit_code(codes)

@@ -1,0 +1,176 @@
+"""The one module that knows every concrete class: builds what a command needs, and takes it down."""
+
+from __future__ import annotations
+
+import secrets as random_source
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from ct_mao_sync.clients.commercetools import CommercetoolsClient
+from ct_mao_sync.clients.http import HttpClient
+from ct_mao_sync.clients.manhattan import ManhattanClient
+from ct_mao_sync.clients.token import Grant, TokenSource, commercetools_grant, manhattan_grant
+from ct_mao_sync.config import Config, load_config
+from ct_mao_sync.engine.clock import Clock, SystemClock
+from ct_mao_sync.engine.executor import Executor, Threads
+from ct_mao_sync.engine.job import Job
+from ct_mao_sync.engine.lock import job_lock
+from ct_mao_sync.engine.report import Progress, RunReport
+from ct_mao_sync.engine.run import Run, RunOptions
+from ct_mao_sync.engine.values import Outcome
+from ct_mao_sync.mapping.redact import redact
+from ct_mao_sync.state.store import Store
+
+JOBS: Sequence[str] = ("orders",)
+
+
+@dataclass(slots=True)
+class Application:
+    """Everything a run needs. Tests hand in a clock, an executor and a transport."""
+
+    config: Config
+    clock: Clock
+    adapter: Any = None
+    executor: Executor | None = None
+    new_run_id: Callable[[], str] = lambda: random_source.token_hex(4)
+    stopping: Callable[[], bool] = lambda: False
+    _clients: list[HttpClient] = field(default_factory=list)
+
+    def open_store(self, *, dry_run: bool = False) -> Store:
+        """A dry run leaves no file behind where there was none."""
+        if dry_run and not self.config.state_path.exists():
+            return Store.open_in_memory()
+        return Store.open(self.config.state_path)
+
+    def run(
+        self,
+        job_name: str,
+        options: RunOptions,
+        *,
+        wait_s: float = 0.0,
+        progress: Progress | None = None,
+    ) -> RunReport:
+        """One run of one job, under its lock. Raises LockHeld, and RunStopped when the state is damaged."""
+        run = f"{job_name}-{self.new_run_id()}"
+        with ExitStack() as stack:
+            if not options.dry_run:
+                stack.enter_context(job_lock(self.config.state_path, job_name, wait_s, self.clock))
+            store = stack.enter_context(self.open_store(dry_run=options.dry_run))
+            executor = self.executor
+            if executor is None:
+                executor = Threads(self.config.sync.workers)
+                stack.callback(executor.shutdown)
+            self._clients = []
+            stack.callback(self._close_clients)
+            job = self.build_job(job_name, store, run)
+            return Run(
+                job,
+                store,
+                clock=self.clock,
+                executor=executor,
+                run=run,
+                mapping_digest=self.config.mapping_digest(),
+                options=options,
+                redact=self._redact,
+                stopping=self.stopping,
+                progress=progress,
+                requests_sent=lambda: sum(client.requests_sent for client in self._clients),
+            ).execute()
+
+    def _close_clients(self) -> None:
+        for client in self._clients:
+            client.close()
+
+    def build_job(self, name: str, store: Store, run: str) -> Job:
+        """Jobs are imported when they are used."""
+        from ct_mao_sync.jobs.orders import OrdersJob
+
+        return OrdersJob(self.config, self.commercetools(run), self.manhattan(run), salt=store.salt())
+
+    def commercetools(self, run: str) -> CommercetoolsClient:
+        section = self.config.commercetools
+        grant = commercetools_grant(
+            section.client_id, section.client_secret.get_secret_value(), section.scopes
+        )
+        token = self._token(section.auth_url, "commercetools", run, grant)
+        return CommercetoolsClient(
+            self._http(section.api_url, "commercetools", run, token), section.project_key
+        )
+
+    def manhattan(self, run: str) -> ManhattanClient:
+        section = self.config.manhattan
+        grant = manhattan_grant(
+            section.grant_type,
+            section.client_id,
+            section.client_secret.get_secret_value(),
+            section.username,
+            section.password.get_secret_value(),
+        )
+        token = self._token(section.auth_url, "manhattan", run, grant)
+        http = self._http(section.api_url, "manhattan", run, token)
+        return ManhattanClient(http, section.organization, section.page_size)
+
+    def _token(self, auth_url: str, remote: str, run: str, grant: Grant) -> TokenSource:
+        http = self._http(auth_url, remote, run, None, url_key=f"{remote}.auth_url")
+        return TokenSource(http=http, grant=grant, clock=self.clock, folder=self.config.state_path.parent)
+
+    def _http(
+        self, base_url: str, remote: str, run: str, token: TokenSource | None, *, url_key: str = ""
+    ) -> HttpClient:
+        sync = self.config.sync
+        client = HttpClient(
+            base_url=base_url,
+            workers=sync.workers,
+            timeout_s=float(sync.request_timeout_seconds),
+            retry_s=float(sync.retry_seconds),
+            clock=self.clock,
+            token=token,
+            adapter=self.adapter,
+            correlation_id=run,
+            remote=remote,
+            url_key=url_key,
+        )
+        self._clients.append(client)
+        return client
+
+    def _redact(self, text: str, outcome: Outcome) -> str:
+        return redact(text, outcome.personal, self.config.secrets())
+
+
+def open_application(config_path: Path, env: Mapping[str, str] | None = None) -> Application:
+    """Raises ConfigError with every mistake of the file."""
+    return Application(config=load_config(config_path, env), clock=SystemClock())
+
+
+@contextmanager
+def stop_on_signals(application: Application) -> Iterator[Callable[[], int]]:
+    """SIGINT and SIGTERM finish the records in hand and keep the state; a second one leaves at once.
+
+    Yields a function that tells the exit code of the signal that came, 0 when none did.
+    """
+    received: list[int] = []
+    clock = application.clock
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        if len(received) > 1:
+            raise KeyboardInterrupt
+        if isinstance(clock, SystemClock):
+            clock.stop()
+
+    application.stopping = lambda: bool(received)
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    before = {
+        number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM) if in_main_thread
+    }
+    try:
+        yield lambda: 128 + received[0] if received else 0
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

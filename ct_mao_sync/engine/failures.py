@@ -1,0 +1,54 @@
+"""When a target refuses: one record's fault, or the system's? (The caller acts; this only counts.)"""
+
+from __future__ import annotations
+
+from ct_mao_sync.engine.values import Outcome
+from ct_mao_sync.errors import Problem, RunStopped
+
+SAME_FAILURE_MAX = 20
+
+
+class HeldFailures:
+    """Target failures wait here until some record of the run succeeds: then they were the records' own.
+    Twenty with one code and no success between are the system's, and are nobody's dead letter."""
+
+    def __init__(self, job: str, target: str) -> None:
+        self._job = job
+        self._target = target
+        self._held: list[Outcome] = []
+        self._same: int = 0
+        self._code = ""
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def failed(self, outcome: Outcome) -> None:
+        """Raises RunStopped at the twentieth in a row."""
+        assert outcome.rejection is not None
+        code = f"{outcome.rejection.code} {outcome.rejection.context.get('remote_code', '')}".strip()
+        self._same = self._same + 1 if code == self._code else 1
+        self._code = code
+        self._held.append(outcome)
+        if self._same >= SAME_FAILURE_MAX:
+            last = outcome.rejection
+            raise RunStopped(
+                Problem(
+                    code=last.code,
+                    message=f"{self._job}: {self._target} refused {self._same} records in a row with the "
+                    f"same answer, so the job was stopped; the last one was {outcome.label}: {last.message}",
+                    hint=last.hint
+                    or f"nothing is lost: the watermark stays. Find out what changed in {self._target}, "
+                    f"then: ct-mao-sync sync {self._job}",
+                    context=last.context,
+                )
+            )
+
+    def succeeded(self) -> list[Outcome]:
+        """A success: what was held back were single faults after all."""
+        self._same = 0
+        self._code = ""
+        return self.release()
+
+    def release(self) -> list[Outcome]:
+        held, self._held = self._held, []
+        return held

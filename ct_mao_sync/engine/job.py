@@ -1,0 +1,88 @@
+"""What a job declares. A fifth job is one new file in `jobs/` that satisfies `Job`; the engine knows
+nothing else of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from ct_mao_sync.engine.values import Change, Desired, Outcome, Page, Plan, Skip
+from ct_mao_sync.errors import Rejection
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One way a job finds changes, such as `window:orders`, and the rules of its window."""
+
+    name: str
+    overlap_s: float
+    settle_s: float
+    start_at: datetime | None = None
+    """Where the very first window begins; None = the user must say `--since`."""
+    selection: str = ""
+    """Digest of the filters of this pass: a stored cursor of another selection is not resumed."""
+
+
+class Job(Protocol):
+    """One direction of one thing.
+
+    `map`, `plan` and `guard` are pure. The hooks that get the store run in the main thread: `load_bases`
+    and `pending` read; `intend` and `record` run inside a transaction of the engine. All else may run in
+    a worker and never touches the store.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def batch_size_max(self) -> int: ...
+    @property
+    def skips_by_digest(self) -> bool: ...
+    @property
+    def target(self) -> str:
+        """What a person calls the system that is written to."""
+
+    def passes(self, now: datetime) -> Sequence[Pass]: ...
+
+    def read_page(self, scan: Pass, since: datetime, until: datetime | None, cursor: str | None) -> Page: ...
+
+    def read_entities(self, entities: Sequence[str]) -> list[Change]:
+        """Afresh, by immutable id; a record that is gone comes back with `record=None`."""
+
+    def read_given(self, labels: Sequence[str]) -> tuple[list[Change], list[tuple[str, Rejection]]]:
+        """By what a person typed (an order number or an id), and what was not found."""
+
+    def load_bases(self, store: Any, entities: Sequence[str]) -> Mapping[str, Any]:
+        """What the state remembers of these entities, for `map` and `plan`."""
+
+    def map(self, change: Change, base: Any) -> Desired | Rejection | Skip: ...
+
+    def read_targets(self, wanted: Sequence[Desired], bases: Mapping[str, Any]) -> Mapping[str, Any]:
+        """All targets of a page in as few requests as the API allows."""
+
+    def read_target_again(self, wanted: Desired, base: Any) -> Any:
+        """One target, afresh, and strongly consistent where the API can."""
+
+    def guard(
+        self, wanted: Sequence[tuple[Desired, Any]], totals: dict[str, int], allow: frozenset[str]
+    ) -> Mapping[str, Rejection]:
+        """Writes to hold back because they could do harm on a large scale; `totals` counts this run."""
+
+    def plan(self, wanted: Desired, target: Any, base: Any) -> Plan | Rejection | Skip: ...
+
+    def intend(self, store: Any, wanted: Sequence[tuple[Desired, Any]], now: datetime) -> None:
+        """Before the first write of a page: remember what is about to be sent."""
+
+    def apply(self, plans: Sequence[Plan]) -> list[Outcome]:
+        """One outcome for each plan. Raises VersionConflict or OutcomeUnknown when the group must be read
+        and planned again, RecordRejected when the target refused, Retriable or RunStopped when the
+        system is in trouble."""
+
+    def record(self, store: Any, outcomes: Sequence[Outcome], now: datetime) -> None: ...
+
+    def pending(self, store: Any) -> Sequence[str]:
+        """Entities whose last write is not settled yet; they are looked at first in every run."""
+
+    def probe(self) -> None:
+        """One cheap read of the target; raises when the target as a whole is in trouble."""

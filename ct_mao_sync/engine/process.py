@@ -1,0 +1,337 @@
+"""One page of changes: map, skip, read targets, guard, plan, apply, and commit what came of it.
+
+The main thread owns the state; workers plan and write and never touch it. While the records of one page
+are applied, the next page and its targets are read.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from ct_mao_sync.engine.clock import Clock
+from ct_mao_sync.engine.commit import Committer
+from ct_mao_sync.engine.executor import Executor
+from ct_mao_sync.engine.failures import HeldFailures
+from ct_mao_sync.engine.gate import Gate
+from ct_mao_sync.engine.job import Job
+from ct_mao_sync.engine.report import Progress, RunReport
+from ct_mao_sync.engine.values import Change, Desired, Outcome, Plan, Skip
+from ct_mao_sync.errors import (
+    OutcomeUnknown,
+    Problem,
+    RecordRejected,
+    Rejection,
+    SyncError,
+    VersionConflict,
+)
+
+Origin = Literal["window", "sweep", "given", "retry"]
+
+CONFLICT_TRIES_MAX = 10
+SERVER_ERROR_TRIES_MAX = 5
+BACKOFF_FIRST_S = 0.2
+BACKOFF_MAX_S = 5.0
+
+
+@dataclass(slots=True)
+class Prepared:
+    """One page between reading and applying."""
+
+    wanted: list[Desired] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    """Of changes that need no target."""
+    bases: Mapping[str, Any] = field(default_factory=dict)
+    targets: Mapping[str, Any] = field(default_factory=dict)
+    cursor: str | None = None
+    """Where to go on after this page; the id of the last change that is in it."""
+    cut: bool = False
+    """`--limit` was reached in the middle of the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """Somebody else was faster, or no answer came: to be read and planned again."""
+
+    wanted: Desired
+    target: Any
+    tries: int
+    error: SyncError
+
+
+@dataclass(slots=True)
+class Processor:
+    """Applies pages for one run."""
+
+    job: Job
+    store: Any
+    clock: Clock
+    executor: Executor
+    gate: Gate
+    committer: Committer
+    report: RunReport
+    mapping_digest: str
+    limit: int | None = None
+    allow: frozenset[str] = frozenset()
+    progress: Progress | None = None
+    stopping: Callable[[], bool] = lambda: False
+    rng: random.Random = field(default_factory=random.Random)
+    _actionable: int = 0
+    _totals: dict[str, int] = field(default_factory=dict)
+    _failures: HeldFailures = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._failures = HeldFailures(self.job.name, self.job.target)
+
+    # ---- before the targets are read -------------------------------------------------------------
+
+    def prepare(self, changes: Sequence[Change], origin: Origin, cursor: str | None) -> Prepared:
+        """Map the changes of a page and leave out what needs no look at the target."""
+        page = Prepared(cursor=cursor)
+        newest: dict[str, Change] = {}
+        for change in changes:
+            known = newest.get(change.entity)
+            if known is None or change.version >= known.version:
+                newest[change.entity] = change
+        entities = list(newest)
+        by_digest = origin == "window" and self.job.skips_by_digest
+        digests = self.store.digests(self.job.name, entities) if by_digest else {}
+        waiting = self.store.waiting(self.job.name, entities) if origin == "window" else {}
+        page.bases = self.job.load_bases(self.store, entities)
+        last: str | None = None
+        for change in newest.values():
+            dead = waiting.get(change.entity)
+            if dead and dead.covers(change.version, self.mapping_digest):
+                page.outcomes.append(_skipped(change, f"waiting as dead letter {dead.id}"))
+                last = change.entity
+                continue
+            mapped = self._map(change, page.bases.get(change.entity))
+            if isinstance(mapped, Outcome):
+                page.outcomes.append(mapped)
+            elif digests.get(change.entity) == mapped.digest:
+                page.outcomes.append(_outcome(mapped, "unchanged"))
+            elif self.limit is not None and self._actionable >= self.limit:
+                page.cut = True
+                break
+            else:
+                self._actionable += 1
+                page.wanted.append(mapped)
+            last = change.entity
+        if page.cut:
+            page.cursor = last
+        return page
+
+    def _map(self, change: Change, base: Any) -> Desired | Outcome:
+        if change.rejection is not None:
+            return Outcome(
+                change.entity, change.label, "rejected", change.version, rejection=change.rejection
+            )
+        if change.record is None:
+            return _skipped(change, "gone at the source")
+        mapped = self.job.map(change, base)
+        if isinstance(mapped, Rejection):
+            return Outcome(change.entity, change.label, "rejected", change.version, rejection=mapped)
+        if isinstance(mapped, Skip):
+            return _skipped(change, mapped.reason)
+        return mapped
+
+    def read_targets(self, page: Prepared) -> Prepared:
+        """May run in a reading thread."""
+        if page.wanted:
+            page.targets = self.job.read_targets(page.wanted, page.bases)
+        return page
+
+    # ---- applying --------------------------------------------------------------------------------
+
+    def apply(self, page: Prepared, on_wait: Callable[[], Sequence[Future[Any]]] | None = None) -> None:
+        """Apply a prepared page and commit its outcomes; `on_wait` gives futures of the reading ahead and
+        is called whenever something completes, so that the next page gets ready meanwhile.
+
+        Raises the error of a system that is in trouble; what was done until then is committed.
+        """
+        for outcome in page.outcomes:
+            self._take(outcome)
+        held = self.job.guard(
+            [(w, page.targets.get(w.entity)) for w in page.wanted], self._totals, self.allow
+        )
+        ready: list[Desired] = []
+        for wanted in page.wanted:
+            if wanted.entity in held:
+                self.report.held_back += 1
+                self._take(_outcome(wanted, "rejected", rejection=held[wanted.entity]))
+            else:
+                ready.append(wanted)
+        self._intend([(w, page.targets.get(w.entity)) for w in ready])
+        size = self.job.batch_size_max
+        queue: deque[tuple[list[Desired], Mapping[str, Any], Mapping[str, Any], int]] = deque(
+            (ready[start : start + size], page.targets, page.bases, 0) for start in range(0, len(ready), size)
+        )
+        running: set[Future[Any]] = set()
+        trouble: SyncError | None = None
+        while queue or running:
+            while queue and len(running) < 2 * self.executor.workers and not (trouble or self.stopping()):
+                running.add(self.executor.submit(self._work, *queue.popleft()))
+            if not running:
+                break
+            ahead: set[Future[Any]] = set()
+            try:
+                ahead.update(on_wait() if on_wait else ())
+            except SyncError as error:
+                trouble = trouble or error
+            done, _ = wait(running | ahead, timeout=0.5, return_when=FIRST_COMPLETED)
+            for future in done & running:
+                running.discard(future)
+                try:
+                    results = future.result()
+                    for result in results:
+                        if isinstance(result, _Again):
+                            queue.append(self._once_more(result))
+                        else:
+                            self._take(result)
+                except SyncError as error:
+                    trouble = trouble or error
+            self.committer.commit_if_due()
+            if self.progress:
+                self.progress(self.report)
+        self.committer.commit()
+        if trouble:
+            raise trouble
+
+    def finish_page(self) -> None:
+        """At the end of a page: failures with no success after them are the records' own when one read
+        of the target goes well. Raises otherwise."""
+        if len(self._failures):
+            self.job.probe()
+            for outcome in self._failures.release():
+                self._settle(outcome)
+
+    def _intend(self, wanted: Sequence[tuple[Desired, Any]]) -> None:
+        if wanted and not self.gate.dry_run:
+            with self.store.atomic():
+                self.job.intend(self.store, wanted, self.clock.now())
+
+    def _once_more(self, again: _Again) -> tuple[list[Desired], Mapping[str, Any], Mapping[str, Any], int]:
+        """Main thread: what was on its way is part of the base now."""
+        entity = again.wanted.entity
+        bases = self.job.load_bases(self.store, [entity])
+        self._intend([(again.wanted, again.target)])
+        return [again.wanted], {entity: again.target}, bases, again.tries
+
+    def _work(
+        self,
+        group: list[Desired],
+        targets: Mapping[str, Any],
+        bases: Mapping[str, Any],
+        tries: int,
+    ) -> list[Outcome | _Again]:
+        """In a worker: plan and apply a group."""
+        results: list[Outcome | _Again] = []
+        plans: list[Plan] = []
+        by_entity: dict[str, Desired] = {}
+        for wanted in group:
+            planned = self.job.plan(wanted, targets.get(wanted.entity), bases.get(wanted.entity))
+            attempted = tries > 0
+            if isinstance(planned, Rejection):
+                results.append(_outcome(wanted, "rejected", rejection=planned, attempted=attempted))
+            elif isinstance(planned, Skip):
+                results.append(_outcome(wanted, "skipped", reason=planned.reason, attempted=attempted))
+            elif not planned.writes:
+                kind = "pending" if planned.pending else "unchanged"
+                results.append(_outcome(wanted, kind, state=planned.state, attempted=attempted))
+            elif self.gate.opens_for(planned):
+                plans.append(planned)
+                by_entity[wanted.entity] = wanted
+            else:
+                results.append(_outcome(wanted, "written", reason="dry run"))
+        if plans:
+            try:
+                results.extend(
+                    replace(
+                        outcome,
+                        version=by_entity[outcome.entity].version,
+                        digest=by_entity[outcome.entity].digest,
+                        personal=by_entity[outcome.entity].personal,
+                        attempted=True,
+                    )
+                    for outcome in self.job.apply(plans)
+                )
+            except (VersionConflict, OutcomeUnknown) as error:
+                results.extend(self._read_again(by_entity[p.entity], bases, tries + 1, error) for p in plans)
+            except RecordRejected as error:
+                results.extend(
+                    _outcome(
+                        by_entity[p.entity],
+                        "rejected",
+                        rejection=error.problem,
+                        target_failure=True,
+                        attempted=True,
+                    )
+                    for p in plans
+                )
+        return results
+
+    def _read_again(
+        self, wanted: Desired, bases: Mapping[str, Any], tries: int, error: SyncError
+    ) -> Outcome | _Again:
+        status = error.problem.context.get("status", 0)
+        server_error = isinstance(error, OutcomeUnknown) and isinstance(status, int) and status >= 500
+        if tries >= (SERVER_ERROR_TRIES_MAX if server_error else CONFLICT_TRIES_MAX):
+            return _outcome(
+                wanted,
+                "rejected",
+                rejection=_given_up(wanted, error, tries, self.job),
+                target_failure=True,
+                attempted=True,
+            )
+        pause_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** (tries - 1))
+        self.clock.sleep(pause_s * self.rng.uniform(0.5, 1.0))
+        changes = self.job.read_entities([wanted.entity])
+        change = changes[0] if changes else Change(wanted.entity, wanted.label, wanted.version)
+        mapped = self._map(change, bases.get(wanted.entity))
+        if isinstance(mapped, Outcome):
+            return mapped
+        target = self.job.read_target_again(mapped, bases.get(wanted.entity))
+        return _Again(mapped, target, tries, error)
+
+    # ---- outcomes --------------------------------------------------------------------------------
+
+    def _take(self, outcome: Outcome) -> None:
+        if outcome.target_failure:
+            self._failures.failed(outcome)
+            return
+        self._settle(outcome)
+        if outcome.kind in ("written", "pending"):
+            for held in self._failures.succeeded():
+                self._settle(held)
+
+    def _settle(self, outcome: Outcome) -> None:
+        self.report.add(outcome)
+        self.committer.add(outcome)
+
+
+def _outcome(wanted: Desired, kind: Any, **more: Any) -> Outcome:
+    return Outcome(
+        wanted.entity, wanted.label, kind, wanted.version, wanted.digest, personal=wanted.personal, **more
+    )
+
+
+def _skipped(change: Change, reason: str) -> Outcome:
+    return Outcome(change.entity, change.label, "skipped", change.version, reason=reason)
+
+
+def _given_up(wanted: Desired, error: SyncError, tries: int, job: Job) -> Problem:
+    if isinstance(error, VersionConflict):
+        code, what = "conflict", "was changed by somebody else every time"
+    else:
+        code, what = "target-failed", f"failed every time in {job.target}"
+    return Rejection(
+        code=code,
+        message=f"{wanted.label}: writing it {what}, {tries} tries: {error.problem.message}",
+        hint="it is tried again by the next runs; at once: "
+        f"ct-mao-sync replay-errors --entity {wanted.entity}",
+        context=error.problem.context,
+    )

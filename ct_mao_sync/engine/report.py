@@ -1,0 +1,91 @@
+"""What a run tells when it is over, and while it goes on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ct_mao_sync.engine.values import OUTCOME_KINDS, Outcome, Plan
+from ct_mao_sync.errors import EXIT_OK, EXIT_REJECTED, Problem, worst_exit_code
+
+
+@dataclass(slots=True)
+class RunReport:
+    """The numbers add up: read = written + unchanged + rejected + pending + skipped."""
+
+    job: str
+    run: str
+    started_at: datetime
+    dry_run: bool = False
+    since: datetime | None = None
+    until: datetime | None = None
+    watermark: datetime | None = None
+    counts: Counter[str] = field(default_factory=Counter)
+    skip_reasons: Counter[str] = field(default_factory=Counter)
+    rejected: list[tuple[str, str, Problem]] = field(default_factory=list)
+    """(entity, label, problem) of this run, at most REJECTED_SHOWN_MAX."""
+    plans: Sequence[Plan] = ()
+    """With `--dry-run`: what would have been written."""
+    problem: Problem | None = None
+    """Why the run ended early, None when it did not."""
+    ended_early_code: int = EXIT_OK
+    limit_reached: bool = False
+    held_back: int = 0
+    """Writes that a blast-radius limit holds back."""
+    elapsed_s: float = 0.0
+    requests: int = 0
+
+    @property
+    def read(self) -> int:
+        return sum(self.counts[kind] for kind in OUTCOME_KINDS)
+
+    @property
+    def exit_code(self) -> int:
+        codes = [self.ended_early_code]
+        if self.counts["rejected"]:
+            codes.append(EXIT_REJECTED)
+        return worst_exit_code(codes)
+
+    def add(self, outcome: Outcome) -> None:
+        self.counts[outcome.kind] += 1
+        if outcome.kind == "skipped":
+            self.skip_reasons[outcome.reason] += 1
+        elif outcome.kind == "rejected" and outcome.rejection and len(self.rejected) < REJECTED_SHOWN_MAX:
+            self.rejected.append((outcome.entity, outcome.label, outcome.rejection))
+
+    def as_dict(self) -> dict[str, object]:
+        return {
+            "job": self.job,
+            "run": self.run,
+            "dry_run": self.dry_run,
+            "since": _iso(self.since),
+            "until": _iso(self.until),
+            "watermark": _iso(self.watermark),
+            "read": self.read,
+            **{kind: self.counts[kind] for kind in OUTCOME_KINDS},
+            "skipped_because": dict(self.skip_reasons),
+            "rejections": [
+                {"entity": entity, "label": label, **problem.as_dict()}
+                for entity, label, problem in self.rejected
+            ],
+            "plans": [
+                {"entity": plan.entity, "label": plan.label, "writes": list(plan.summary)}
+                for plan in self.plans
+            ],
+            "problem": self.problem.as_dict() if self.problem else None,
+            "limit_reached": self.limit_reached,
+            "requests": self.requests,
+            "elapsed_s": round(self.elapsed_s, 3),
+            "exit_code": self.exit_code,
+        }
+
+
+REJECTED_SHOWN_MAX = 1000
+
+Progress = Callable[[RunReport], None]
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat().replace("+00:00", "Z") if moment else None

@@ -1,0 +1,296 @@
+"""One run of one job, from the lock to the last line. See README, "How it works"."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from ct_mao_sync.engine.clock import Clock
+from ct_mao_sync.engine.commit import Committer
+from ct_mao_sync.engine.executor import Executor
+from ct_mao_sync.engine.gate import Gate
+from ct_mao_sync.engine.job import Job, Pass
+from ct_mao_sync.engine.process import Origin, Prepared, Processor
+from ct_mao_sync.engine.report import Progress, RunReport
+from ct_mao_sync.engine.rows import Checkpoint
+from ct_mao_sync.engine.values import Outcome, Page
+from ct_mao_sync.engine.window import Window, final_watermark, plan_window, until_of
+from ct_mao_sync.errors import EXIT_BUG, EXIT_STOPPED, Problem, SyncError
+
+log = logging.getLogger("ct_mao_sync.run")
+
+RETRY_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a person or a timer asked for."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    given: tuple[str, ...] = ()
+    """Order numbers or ids by hand: then no window is read."""
+    dead_letters: tuple[str, ...] | None = None
+    """Entities to replay: then no window is read; None = a normal run."""
+    dry_run: bool = False
+    limit: int | None = None
+    allow: frozenset[str] = frozenset()
+
+    @property
+    def explores(self) -> bool:
+        return self.since is not None or self.until is not None
+
+
+class Run:
+    """Executes one job once. The caller holds the job's lock (a dry run needs none)."""
+
+    def __init__(
+        self,
+        job: Job,
+        store: Any,
+        *,
+        clock: Clock,
+        executor: Executor,
+        run: str,
+        mapping_digest: str,
+        options: RunOptions,
+        redact: Callable[[str, Outcome], str],
+        stopping: Callable[[], bool] = lambda: False,
+        progress: Progress | None = None,
+        requests_sent: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self._job = job
+        self._store = store
+        self._clock = clock
+        self._executor = executor
+        self._options = options
+        self._mapping_digest = mapping_digest
+        self._stopping = stopping
+        self._requests_sent = requests_sent
+        self._gate = Gate(dry_run=options.dry_run, job=job.name, run=run)
+        self.report = RunReport(job.name, run, clock.now(), dry_run=options.dry_run)
+        self._committer = Committer(job, store, clock, run, mapping_digest, redact, dry_run=options.dry_run)
+        self._processor = Processor(
+            job,
+            store,
+            clock,
+            executor,
+            self._gate,
+            self._committer,
+            self.report,
+            mapping_digest,
+            limit=options.limit,
+            allow=options.allow,
+            progress=progress,
+            stopping=stopping,
+        )
+
+    def execute(self) -> RunReport:
+        """Never raises for an expected error: the report says how it ended and with which exit code."""
+        started_s = self._clock.monotonic()
+        before = self._requests_sent()
+        if not self._options.dry_run:
+            self._store.start_run(self.report.run, self._job.name, self.report.started_at)
+        try:
+            self._run()
+        except SyncError as error:
+            self.report.problem = error.problem
+            self.report.ended_early_code = error.exit_code
+        except Exception as error:
+            # The only broad catch: our own bug must not look like a success, and must be found again.
+            log.error("a bug in ct-mao-sync: %s", "".join(traceback.format_exception(error)))
+            self.report.problem = Problem(
+                code="internal-error",
+                message=f"{self._job.name}: a bug in ct-mao-sync ({type(error).__name__}); "
+                "the watermark stays, nothing is lost",
+                hint="report it with the traceback from the log",
+            )
+            self.report.ended_early_code = EXIT_BUG
+        if self.report.held_back and not self.report.ended_early_code:
+            self.report.ended_early_code = EXIT_STOPPED
+        self.report.plans = tuple(self._gate.held_back)
+        self.report.elapsed_s = self._clock.monotonic() - started_s
+        self.report.requests = self._requests_sent() - before
+        if not self._options.dry_run:
+            self._finish()
+        return self.report
+
+    def _finish(self) -> None:
+        try:
+            self._store.finish_run(
+                self.report.run,
+                self._clock.now(),
+                counts=dict(self.report.counts),
+                exit_code=self.report.exit_code,
+                requests=self.report.requests,
+                message=self.report.problem.message if self.report.problem else "",
+                since=self.report.since,
+                until=self.report.until,
+            )
+        except SyncError as error:
+            self.report.problem = self.report.problem or error.problem
+            self.report.ended_early_code = self.report.ended_early_code or error.exit_code
+
+    def _run(self) -> None:
+        if self._options.dead_letters is not None:
+            self._retry(self._options.dead_letters)
+            return
+        if self._options.given:
+            changes, missing = self._job.read_given(self._options.given)
+            for label, problem in missing:
+                self.report.add(Outcome("", label, "rejected", rejection=problem))
+            self._process(self._processor.prepare(changes, "given", None))
+            return
+        if not self._options.explores:
+            self._retry(self._due())
+        for scan in self._job.passes(self._clock.now()):
+            if self._stopping() or self.report.limit_reached:
+                return
+            self._run_pass(scan)
+
+    def _due(self) -> list[str]:
+        pending = list(self._job.pending(self._store))
+        due = self._store.due_dead_letters(self._job.name, self._clock.now(), self._mapping_digest)
+        return list(dict.fromkeys([*pending, *(letter.entity for letter in due)]))
+
+    def _retry(self, entities: Sequence[str]) -> None:
+        """Read afresh from the source; an old payload is never replayed."""
+        for start in range(0, len(entities), RETRY_PAGE):
+            if self._stopping():
+                return
+            changes = self._job.read_entities(entities[start : start + RETRY_PAGE])
+            self._process(self._processor.prepare(changes, "retry", None))
+
+    def _process(self, page: Prepared) -> None:
+        self._processor.read_targets(page)
+        self._processor.apply(page)
+        self._processor.finish_page()
+        self._committer.commit()
+
+    # ---- a pass over a window --------------------------------------------------------------------
+
+    def _run_pass(self, scan: Pass) -> None:
+        stored = self._store.checkpoint(self._job.name, scan.name)
+        watermark = stored.watermark if stored else None
+        if stored and stored.cursor and stored.selection == scan.selection and not self._options.explores:
+            resumed = Window(stored.since, stored.until, stored.cursor, watermark, moves_watermark=True)
+            if not self._scan(scan, resumed):
+                return
+            watermark = self.report.watermark
+        self._scan(
+            scan,
+            plan_window(
+                scan,
+                watermark=watermark,
+                since=self._options.since,
+                until=self._options.until,
+                job=self._job.name,
+            ),
+        )
+
+    def _scan(self, scan: Pass, window: Window) -> bool:
+        """All pages of a window, one read ahead. True when every change of it is accounted for."""
+        self.report.since = window.since
+        self.report.watermark = window.watermark
+        first = self._read(scan, window, window.cursor)
+        until = window.until or until_of(
+            window,
+            scan,
+            server_now=first.server_now,
+            elapsed_s=first.elapsed_s,
+            source="the source",
+        )
+        self.report.until = until
+        window = replace(window, until=until)
+        ahead = _ReadAhead(self, scan, window, first)
+        while True:
+            page, last = ahead.take()
+            if not page.cut and not last:
+                ahead.start(page.cursor)
+            self._processor.apply(page, ahead.advance)
+            if self._stopping():
+                return False
+            self._processor.finish_page()
+            if page.cut:
+                self.report.limit_reached = True
+                self._commit_page(scan, window, page.cursor or window.cursor, done=False)
+                return False
+            self._commit_page(scan, window, page.cursor, done=last)
+            if last:
+                return True
+
+    def _read(self, scan: Pass, window: Window, cursor: str | None) -> Page:
+        return self._job.read_page(scan, window.since, window.query_until, cursor)
+
+    def _commit_page(self, scan: Pass, window: Window, cursor: str | None, *, done: bool) -> None:
+        assert window.until is not None
+        watermark = final_watermark(window, window.until) if done else window.watermark
+        if done:
+            self.report.watermark = watermark
+        explores = self._options.explores
+        keep = not explores or (done and window.moves_watermark)
+
+        def checkpoint() -> None:
+            self._store.save_checkpoint(
+                self._job.name,
+                scan.name,
+                Checkpoint(
+                    watermark=watermark,
+                    since=None if done else window.since,
+                    until=None if done else window.until,
+                    cursor=None if done else cursor,
+                    selection=scan.selection,
+                ),
+            )
+
+        self._committer.commit(checkpoint if keep else None)
+
+
+class _ReadAhead:
+    """Reads the next page, and its targets, while the present one is applied.
+
+    Reading goes to the reading thread; mapping and the look into the state stay in the main thread, which
+    calls `advance` whenever it has a moment.
+    """
+
+    def __init__(self, run: Run, scan: Pass, window: Window, first: Page) -> None:
+        self._run = run
+        self._scan = scan
+        self._window = window
+        self._page_future: Future[Any] | None = None
+        self._targets_future: Future[Any] | None = None
+        self._prepared: tuple[Prepared, bool] | None = None
+        self._got(first)
+
+    def start(self, cursor: str | None) -> None:
+        self._page_future = self._run._executor.submit_read(self._run._read, self._scan, self._window, cursor)
+
+    def advance(self) -> Sequence[Future[Any]]:
+        """Go on where something is ready; the futures that are still being waited for. A read that
+        failed is told by `take`, when the records in hand are done."""
+        future = self._page_future
+        if future is not None and future.done() and future.exception() is None:
+            self._page_future = None
+            self._got(future.result())
+        return [f for f in (self._page_future, self._targets_future) if f and not f.done()]
+
+    def take(self) -> tuple[Prepared, bool]:
+        """The next page with its targets, and whether it is the last one; waits for it."""
+        if self._page_future is not None:
+            future, self._page_future = self._page_future, None
+            self._got(future.result())
+        assert self._targets_future is not None and self._prepared is not None
+        self._targets_future.result()
+        prepared, self._prepared, self._targets_future = self._prepared, None, None
+        return prepared
+
+    def _got(self, page: Page) -> None:
+        origin: Origin = "sweep" if self._scan.name.startswith("sweep") else "window"
+        prepared = self._run._processor.prepare(page.changes, origin, page.cursor)
+        self._prepared = (prepared, page.cursor is None)
+        self._targets_future = self._run._executor.submit_read(self._run._processor.read_targets, prepared)

@@ -1,0 +1,465 @@
+"""orders: commercetools -> MAO. Placed, changed and cancelled orders become MAO orders.
+
+MAO's payload carries exactly the shop's money, or the order is rejected. Later changes are merged
+three-way, so what MAO or a person changed there is never undone. A cancelled order is cancelled. Payments
+are references; money is never moved.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ct_mao_sync.clients.commercetools import CommercetoolsClient
+from ct_mao_sync.clients.manhattan import ManhattanClient
+from ct_mao_sync.config import Config
+from ct_mao_sync.engine.job import Pass
+from ct_mao_sync.engine.rows import Sending
+from ct_mao_sync.engine.values import Change, Desired, Outcome, Page, Plan, Skip
+from ct_mao_sync.errors import RecordRejected, Rejection
+from ct_mao_sync.jobs.order_targets import OrderTargets
+from ct_mao_sync.mapping.identity import candidate_order_ids, order_id_of
+from ct_mao_sync.mapping.order import map_order
+from ct_mao_sync.mapping.order_base import flatten, remembered
+from ct_mao_sync.mapping.order_merge import SentBase
+from ct_mao_sync.mapping.order_plan import (
+    ORDER_ACTIONS,
+    CancelOrder,
+    OrderRulesOfChange,
+    OrderTarget,
+    SaveOrder,
+    SentOrder,
+    UpdateSyncInfo,
+    WantedOrder,
+    cancel_refused,
+    export_refusal,
+    plan_order,
+)
+from ct_mao_sync.mapping.order_state import is_cancelled, is_terminal
+from ct_mao_sync.mapping.rules import order_rules
+from ct_mao_sync.models.commercetools import Order, parse_orders
+from ct_mao_sync.models.json import digest
+from ct_mao_sync.state.store import Store
+
+NAME = "orders"
+EXPAND = (
+    "paymentInfo.payments[*]",
+    "shippingInfo.shippingMethod",
+    "shipping[*].shippingInfo.shippingMethod",
+    "discountCodes[*].discountCode",
+    "lineItems[*].discountedPricePerQuantity[*].discountedPrice.includedDiscounts[*].discount",
+)
+# "Not permitted at this status" for an order and for a line (DOC: order-orchestration-process).
+NOT_PERMITTED = frozenset({"10007", "10008"})
+_UUID = re.compile(r"[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
+
+ACKED = "acked"
+CANCELLING = "cancelling"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRecord:
+    raw: Mapping[str, Any]
+    order: Order
+
+
+class OrdersJob:
+    """See engine.job.Job for what each method is asked."""
+
+    name = NAME
+    batch_size_max = 1
+    skips_by_digest = True
+    target = "MAO"
+
+    def __init__(
+        self,
+        config: Config,
+        commercetools: CommercetoolsClient,
+        manhattan: ManhattanClient,
+        *,
+        salt: bytes,
+    ) -> None:
+        self._config = config
+        self._commercetools = commercetools
+        self._manhattan = manhattan
+        self._salt = salt
+        self._rules = order_rules(config)
+        self._change_rules = OrderRulesOfChange(
+            salt=salt,
+            cancel_reason=config.orders.cancel_reason,
+            late_cancel=config.orders.late_cancel,
+            hold_type_id=config.orders.hold_until_paid,
+            hold_resolve_reason=config.orders.hold_resolve_reason,
+            sync_channel=config.orders.sync_channel,
+        )
+        self._targets = OrderTargets(commercetools, manhattan, config.orders.sync_channel)
+
+    # ---- source ----------------------------------------------------------------------------------
+
+    def passes(self, now: datetime) -> Sequence[Pass]:
+        return (
+            Pass(
+                name="window:orders",
+                overlap_s=self._config.sync.overlap_seconds,
+                settle_s=self._config.sync.settle_seconds,
+                start_at=self._config.orders.start_at,
+            ),
+        )
+
+    def read_page(self, scan: Pass, since: datetime, until: datetime | None, cursor: str | None) -> Page:
+        page = self._commercetools.read_orders_page(
+            since=since,
+            until=until,
+            after_id=cursor,
+            limit=self._config.sync.page_size,
+            expand=EXPAND,
+        )
+        return Page(
+            changes=_changes(page.results),
+            cursor=None if page.is_last else page.last_id,
+            server_now=page.server_date,
+            elapsed_s=page.elapsed_s,
+            read_count=len(page.results),
+        )
+
+    def read_entities(self, entities: Sequence[str]) -> list[Change]:
+        if len(entities) == 1:
+            found = self._commercetools.read_order(entities[0], EXPAND)
+            results = [found] if found else []
+        else:
+            results = self._commercetools.read_orders_by_ids(entities, EXPAND)
+        changes = _changes(results)
+        present = {change.entity for change in changes}
+        return changes + [Change(entity, entity, 0) for entity in entities if entity not in present]
+
+    def read_given(self, labels: Sequence[str]) -> tuple[list[Change], list[tuple[str, Rejection]]]:
+        results = self._commercetools.read_orders_by_numbers(labels, EXPAND)
+        numbers = {str(order.get("orderNumber")) for order in results}
+        missing: list[tuple[str, Rejection]] = []
+        for label in labels:
+            if label in numbers:
+                continue
+            found = self._commercetools.read_order(label, EXPAND) if _UUID.match(label) else None
+            if found:
+                results.append(found)
+            else:
+                missing.append((label, _no_such_order(label)))
+        return _changes(results), missing
+
+    # ---- decide ----------------------------------------------------------------------------------
+
+    def load_bases(self, store: Store, entities: Sequence[str]) -> dict[str, SentOrder]:
+        return {
+            entity: SentOrder(
+                mao_order_id=row.mao_order_id,
+                version=row.version,
+                acked=row.base is not None,
+                base=SentBase(
+                    dict(row.base) if row.base is not None else None,
+                    tuple(dict(candidate) for candidate in row.candidates),
+                ),
+                cancelling=row.cancelling,
+            )
+            for entity, row in store.sent(entities).items()
+        }
+
+    def map(self, change: Change, base: SentOrder | None) -> Desired | Rejection | Skip:
+        record: OrderRecord = change.record
+        raw, order = record.raw, record.order
+        refusal = export_refusal(
+            raw,
+            created_at=order.created_at,
+            start_at=self._config.orders.start_at,
+            order_states=self._config.orders.order_states,
+            payment_states=self._config.orders.payment_states,
+            stores=self._config.orders.stores,
+        )
+        cancelled = raw.get("orderState") == "Cancelled"
+        # A cancelled order is looked up in MAO even when we do not remember it: the state may be lost.
+        known = base is not None or bool(raw.get("syncInfo"))
+        before_start = refusal.startswith("created before")
+        if refusal and not known and (before_start or not cancelled):
+            return Skip(refusal)
+        payload: Mapping[str, Any] | None = None
+        hold = "none"
+        personal: Mapping[str, str] = {}
+        if not cancelled:
+            mapped = map_order(raw, order, self._rules)
+            if isinstance(mapped, Rejection):
+                return mapped
+            payload, hold, personal = mapped.payload, mapped.hold, mapped.personal
+        wanted = WantedOrder(
+            entity=change.entity,
+            label=change.label,
+            version=change.version,
+            payload=payload,
+            hold=hold,  # type: ignore[arg-type]
+            cancelled=cancelled,
+            not_exportable=refusal,
+            order_id=order_id_of(self._config.orders.order_id, order),
+            candidates=candidate_order_ids(order, self._config.orders.order_id),
+            sync_info=_sync_info(raw),
+        )
+        key = digest(
+            {
+                "payload": {name: value for name, value in (payload or {}).items() if name != "Payment"},
+                "hold": hold,
+                "cancelled": cancelled,
+                "not_exportable": refusal,
+                "sync_channel": self._config.orders.sync_channel,
+            }
+        )
+        return Desired(change.entity, change.label, change.version, key, wanted, personal)
+
+    def read_targets(
+        self, wanted: Sequence[Desired], bases: Mapping[str, SentOrder]
+    ) -> dict[str, OrderTarget]:
+        return self._targets.read([desired.record for desired in wanted], bases)
+
+    def read_target_again(self, wanted: Desired, base: SentOrder | None) -> OrderTarget:
+        return self._targets.read_again(wanted.record, base)
+
+    def guard(
+        self,
+        wanted: Sequence[tuple[Desired, OrderTarget]],
+        totals: dict[str, int],
+        allow: frozenset[str],
+    ) -> dict[str, Rejection]:
+        """`orders.max_cancel` holds back only cancellations; the rest goes on."""
+        cancels = [
+            desired
+            for desired, target in wanted
+            if desired.record.cancelled
+            and target is not None
+            and target.order is not None
+            and not target.taken
+            and not is_cancelled(target.order)
+            and not is_terminal(target.order)
+        ]
+        totals["cancels"] = totals.get("cancels", 0) + len(cancels)
+        limit = self._config.orders.max_cancel
+        if totals["cancels"] <= limit or "cancel" in allow:
+            return {}
+        return {desired.entity: _cancel_limit(desired, totals["cancels"], limit) for desired in cancels}
+
+    def plan(self, wanted: Desired, target: OrderTarget, base: SentOrder | None) -> Plan | Rejection | Skip:
+        planned = plan_order(wanted.record, target, base, self._change_rules)
+        if isinstance(planned, Rejection):
+            return planned
+        if not planned.writes and planned.reason and not planned.pending:
+            return Skip(planned.reason)
+        return Plan(
+            entity=wanted.entity,
+            label=wanted.label,
+            writes=planned.writes,
+            summary=tuple(_summary(write, wanted.record) for write in planned.writes),
+            personal=wanted.personal,
+            pending=planned.pending,
+            state=CANCELLING if planned.pending else (None if wanted.record.cancelled else ACKED),
+        )
+
+    # ---- write -----------------------------------------------------------------------------------
+
+    def intend(self, store: Store, wanted: Sequence[tuple[Desired, OrderTarget]], now: datetime) -> None:
+        store.mark_sending(
+            [
+                Sending(
+                    entity=desired.entity,
+                    mao_order_id=target.order_id,
+                    version=desired.version,
+                    base=remembered(flatten(desired.record.payload), self._salt),
+                )
+                for desired, target in wanted
+                if desired.record.payload is not None
+                and isinstance(target.order_id, str)
+                and not target.taken
+                and (target.order is not None or not desired.record.not_exportable)
+            ],
+            at=now,
+        )
+
+    def apply(self, plans: Sequence[Plan]) -> list[Outcome]:
+        return [self._apply(plan) for plan in plans]
+
+    def _apply(self, plan: Plan) -> Outcome:
+        done: list[str] = []
+        state: str | None = None
+        kind: Any = "written"
+        for write in plan.writes:
+            try:
+                if isinstance(write, SaveOrder):
+                    self._manhattan.save_order(write.body)
+                    state = ACKED
+                elif isinstance(write, CancelOrder):
+                    if not self._cancel(write):
+                        kind, state = "pending", CANCELLING
+                else:
+                    self._commercetools.update_order(write.entity, write.version, write.body["actions"])
+                    state = state or ACKED
+            except RecordRejected as error:
+                return self._refused(plan, write, error, state, done)
+            done.append(f"{write.action} {write.subject}")
+        return Outcome(plan.entity, plan.label, kind, reason="; ".join(done), state=state, writes=tuple(done))
+
+    def _cancel(self, write: CancelOrder) -> bool:
+        """True when MAO cancelled at once, False when it decides later (line by line)."""
+        try:
+            self._manhattan.cancel_order(write.order_id, write.reason_id)
+            return True
+        except RecordRejected as error:
+            if not (write.late_lines and _remote_codes(error) & NOT_PERMITTED):
+                raise
+        # After release only whole lines can be cancelled, and MAO decides asynchronously
+        # (DOC: lateordercancellation).
+        self._manhattan.save_order(
+            {
+                "OrderId": write.order_id,
+                "OrderLine": [
+                    {
+                        "OrderLineId": line_id,
+                        "IsCancelled": True,
+                        "CancelReason": {"ReasonId": write.reason_id},
+                    }
+                    for line_id in write.late_lines
+                ],
+                "OrderActions": dict(ORDER_ACTIONS),
+            }
+        )
+        return False
+
+    def _refused(
+        self,
+        plan: Plan,
+        write: SaveOrder | CancelOrder | UpdateSyncInfo,
+        error: RecordRejected,
+        state: str | None,
+        done: Sequence[str],
+    ) -> Outcome:
+        problem = error.problem
+        not_permitted = bool(_remote_codes(error) & NOT_PERMITTED)
+        named = None
+        if not_permitted and isinstance(write, CancelOrder):
+            named = cancel_refused(plan.label, plan.entity, write.order_id, "it is already released")
+        elif not_permitted and isinstance(write, SaveOrder) and not write.creates:
+            named = _locked_by_status(plan, write)
+        return Outcome(
+            plan.entity,
+            plan.label,
+            "rejected",
+            rejection=named.with_context(**problem.context) if named else _refusal(plan, write, error),
+            target_failure=named is None,
+            state=state,
+            writes=tuple(done),
+        )
+
+    # ---- state -----------------------------------------------------------------------------------
+
+    def record(self, store: Store, outcomes: Sequence[Outcome], now: datetime) -> None:
+        store.acknowledge([o.entity for o in outcomes if o.state == ACKED], at=now)
+        store.set_cancelling([o.entity for o in outcomes if o.state == CANCELLING], True)
+        store.set_cancelling(
+            [o.entity for o in outcomes if o.state != CANCELLING and o.kind != "pending"], False
+        )
+        store.forget_sending(
+            [
+                o.entity
+                for o in outcomes
+                if o.kind in ("rejected", "skipped") and o.state is None and not o.attempted
+            ]
+        )
+
+    def pending(self, store: Store) -> Sequence[str]:
+        return store.cancelling()
+
+    def probe(self) -> None:
+        self._manhattan.search_orders("OrderId = 'ct-mao-sync-probe'", template={"OrderId": None}, size=1)
+
+
+def _changes(results: Sequence[Mapping[str, Any]]) -> list[Change]:
+    changes: list[Change] = []
+    for raw, parsed in zip(results, parse_orders(list(results)), strict=True):
+        entity = str(raw.get("id") or raw.get("orderNumber") or digest(raw))
+        label = str(raw.get("orderNumber") or entity)
+        version = raw.get("version")
+        version = version if isinstance(version, int) else 0
+        if isinstance(parsed, Rejection):
+            changes.append(Change(entity, label, version, rejection=parsed))
+        else:
+            changes.append(Change(entity, label, version, OrderRecord(raw, parsed)))
+    return changes
+
+
+def _sync_info(raw: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Channel id and externalId, newest first: whether the same channel replaces or appends is not
+    documented."""
+    rows = [row for row in raw.get("syncInfo") or () if isinstance(row, Mapping)]
+    rows.sort(key=lambda row: str(row.get("syncedAt") or ""), reverse=True)
+    return tuple(
+        (str((row.get("channel") or {}).get("id") or ""), str(row.get("externalId") or "")) for row in rows
+    )
+
+
+def _remote_codes(error: RecordRejected) -> set[str]:
+    return set(str(error.problem.context.get("remote_code", "")).split(","))
+
+
+def _summary(write: SaveOrder | CancelOrder | UpdateSyncInfo, wanted: WantedOrder) -> str:
+    text = f"{write.action} {write.subject}"
+    if isinstance(write, SaveOrder):
+        if write.creates:
+            return f"{text}: {len(write.body.get('OrderLine') or ())} lines"
+        return f"{text}: {', '.join(write.changed)}"
+    return text
+
+
+def _cancel_limit(wanted: Desired, count: int, limit: int) -> Rejection:
+    return Rejection(
+        code="cancel-limit",
+        message=f"order {wanted.label}: cancellation held back; {count} orders would be cancelled in this "
+        f"run and orders.max_cancel is {limit}",
+        field="orders.max_cancel",
+        hint="look: ct-mao-sync errors list --code cancel-limit ; if it is right: "
+        "ct-mao-sync replay-errors --code cancel-limit --allow-cancel",
+    )
+
+
+def _no_such_order(label: str) -> Rejection:
+    return Rejection(
+        code="order-not-found",
+        message=f"commercetools has no order with the number or id {label}",
+        hint="check the number; orders without a number are given by their id",
+    )
+
+
+def _locked_by_status(plan: Plan, write: SaveOrder) -> Rejection:
+    shown = ", ".join(write.changed[:3]) or "a field"
+    return Rejection(
+        code="order-locked",
+        message=f"order {plan.label}: the shop changed {shown}, but MAO does not permit that any more "
+        "at the status it has reached",
+        field=write.changed[0] if write.changed else "",
+        hint="change it in MAO or the warehouse; it closes by itself when MAO is done with the order. "
+        f"To ask again: ct-mao-sync replay-errors --entity {plan.entity}",
+    )
+
+
+def _refusal(plan: Plan, write: SaveOrder | CancelOrder | UpdateSyncInfo, error: RecordRejected) -> Rejection:
+    problem = error.problem
+    system = "commercetools" if isinstance(write, UpdateSyncInfo) else "MAO"
+    told = problem.context.get("remote_message") or problem.message
+    hint = f"correct what it names, then: ct-mao-sync replay-errors --entity {plan.entity}"
+    if isinstance(write, UpdateSyncInfo):
+        hint = (
+            f"the channel {write.channel_key} must exist with the role OrderExport; "
+            'create it, or set sync_channel = "" under [orders]; then: '
+            f"ct-mao-sync replay-errors --entity {plan.entity}"
+        )
+    return Rejection(
+        code="target-refused",
+        message=f"order {plan.label}: {system} refused to {write.action} it: {told}",
+        hint=hint,
+        context=problem.context,
+    )
