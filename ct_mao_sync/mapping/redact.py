@@ -55,7 +55,6 @@ def redact(text: str, personal: Mapping[str, str], secrets: Iterable[str]) -> st
     if cut:
         text = text[: _LOOKED_AT_MAX + 6 * longest]
     text = _replacing(masks, whole_words=False)(text)
-    text = _EMAIL.sub(EMAIL_MASK, text)
     for pattern, mask in _CREDENTIALS:
         text = pattern.sub(mask, text)
     if cut and len(text) <= TEXT_LENGTH_MAX:
@@ -74,7 +73,7 @@ def mask_payload(payload: Any, personal: Mapping[str, str]) -> Any:
         if isinstance(value, str):
             if _folded(value) in whole:
                 return whole[_folded(value)]
-            return _EMAIL.sub(EMAIL_MASK, replace(value))
+            return replace(value)
         if isinstance(value, Mapping):
             return {key: masked(inner) for key, inner in value.items()}
         if isinstance(value, list | tuple):
@@ -97,7 +96,8 @@ def _masks(personal: Mapping[str, str], secrets: Iterable[str]) -> dict[str, str
 
 
 def _replacing(masks: Mapping[str, str], whole_words: bool) -> Callable[[str], str]:
-    """One pass over the text, the longest form first, so that no mask is ever masked again."""
+    """One pass over the text, the longest form first, so that no mask is ever masked again. Anything that
+    looks like an e-mail address goes as a whole, also where a name is part of it."""
     forms: dict[str, tuple[str, int]] = {}
     for value, mask in masks.items():
         if whole_words and len(value) < _SHORT:
@@ -106,21 +106,22 @@ def _replacing(masks: Mapping[str, str], whole_words: bool) -> Callable[[str], s
             known = forms.get(form)
             if known is None or mask == SECRET_MASK:
                 forms[form] = (mask, len(value))
-    if not forms:
-        return lambda text: text
     ordered = sorted(forms.items(), key=lambda item: (-len(item[0]), item[0]))
-    parts: list[str] = []
+    patterns: list[str] = []
+    after_addresses: list[str] = []
     for number, (form, (_, length)) in enumerate(ordered):
         pattern = _pattern(form)
         if whole_words or length < _SHORT:
             pattern = rf"(?<!\w){pattern}(?!\w)"
-        parts.append(f"(?P<g{number}>{pattern})")
-    compiled = re.compile("|".join(parts), re.IGNORECASE)
+        begins_with_address = _EMAIL.match(form) is not None
+        (patterns if begins_with_address else after_addresses).append(f"(?P<g{number}>{pattern})")
+    patterns += [_EMAIL.pattern, *after_addresses]
+    compiled = re.compile("|".join(patterns), re.IGNORECASE)
     replacements = [mask for _, (mask, _) in ordered]
 
     def replace(match: re.Match[str]) -> str:
         group = match.lastgroup
-        return replacements[int(group[1:])] if group else SECRET_MASK
+        return replacements[int(group[1:])] if group else EMAIL_MASK
 
     return lambda text: compiled.sub(replace, text)
 

@@ -1,0 +1,92 @@
+"""What MAO was sent of each order, and what of it is known to have arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ct_mao_sync.state.store import Sending, Store
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "state.db") as opened:
+        yield opened
+
+
+def send(store: Store, version: int, price: str) -> None:
+    store.mark_sending([Sending("order-1", "N-1", version, {"UnitPrice": price})], at=NOW)
+
+
+def test_what_is_being_sent_becomes_the_base_when_it_is_acknowledged(store: Store) -> None:
+    send(store, 3, "10.50")
+    before = store.sent(["order-1", "order-2"])
+    store.acknowledge(["order-1"], at=NOW)
+    after = store.sent(["order-1"])["order-1"]
+
+    assert list(before) == ["order-1"]
+    assert (before["order-1"].base, before["order-1"].candidates) == (None, ({"UnitPrice": "10.50"},))
+    assert (after.mao_order_id, after.version) == ("N-1", 3)
+    assert (after.base, after.candidates) == ({"UnitPrice": "10.50"}, ())
+
+
+def test_a_second_save_keeps_the_base_until_it_is_acknowledged(store: Store) -> None:
+    send(store, 3, "10")
+    store.acknowledge(["order-1"], at=NOW)
+
+    send(store, 5, "12")
+
+    row = store.sent(["order-1"])["order-1"]
+    assert (row.version, row.base) == (3, {"UnitPrice": "10"})
+    assert (row.candidate_versions, row.candidates) == ((5,), ({"UnitPrice": "12"},))
+
+
+def test_every_save_without_an_answer_is_something_mao_may_have(store: Store) -> None:
+    send(store, 3, "10")
+    send(store, 4, "11")
+    send(store, 4, "11")
+
+    assert store.sent(["order-1"])["order-1"].candidate_versions == (3, 4)
+    store.acknowledge(["order-1"], at=NOW)
+    assert store.sent(["order-1"])["order-1"].base == {"UnitPrice": "11"}
+
+
+def test_a_first_save_that_never_went_out_leaves_nothing(store: Store) -> None:
+    send(store, 3, "10")
+
+    store.forget_sending(["order-1"])
+
+    assert store.sent(["order-1"]) == {}
+
+
+def test_a_later_save_that_never_went_out_leaves_what_was_before(store: Store) -> None:
+    send(store, 3, "10")
+    store.acknowledge(["order-1"], at=NOW)
+    send(store, 4, "11")
+
+    store.forget_sending(["order-1"])
+
+    row = store.sent(["order-1"])["order-1"]
+    assert (row.version, row.base, row.candidates) == (3, {"UnitPrice": "10"}, ())
+
+
+def test_acknowledging_what_was_never_sent_changes_nothing(store: Store) -> None:
+    store.acknowledge(["order-1"], at=NOW)
+
+    assert store.sent(["order-1"]) == {}
+
+
+def test_a_cancellation_that_mao_has_not_decided_is_remembered(store: Store) -> None:
+    send(store, 3, "10")
+    store.acknowledge(["order-1"], at=NOW)
+
+    store.set_cancelling(["order-1"], True)
+    assert (store.cancelling(), store.sent(["order-1"])["order-1"].cancelling) == (["order-1"], True)
+
+    store.set_cancelling(["order-1"], False)
+    assert store.cancelling() == []
