@@ -32,6 +32,7 @@ def parse_skus(text: str) -> tuple[dict[str, SkuRow], list[tuple[int, str]]]:
     """The rows by SKU, and every mistake as (line number, what is wrong)."""
     rows: dict[str, SkuRow] = {}
     first_lines: dict[str, int] = {}
+    known_units: dict[str, Decimal | None] = {"": None}
     mistakes: list[tuple[int, str]] = []
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
@@ -40,25 +41,28 @@ def parse_skus(text: str) -> tuple[dict[str, SkuRow], list[tuple[int, str]]]:
         if missing:
             return {}, [(1, _header_mistake(header, missing))]
         places = [header.index(name) for name in COLUMNS]
+        columns = max(places) + 1
         for cells in reader:
-            if not any(cell.strip() for cell in cells):
+            cells = [cell.strip() for cell in cells]
+            if not any(cells):
                 continue
             line = reader.line_num
-            if len(cells) <= max(places):
+            if len(cells) < columns:
                 mistakes.append((line, f"has {len(cells)} columns; it must have {len(header)}"))
                 continue
-            sku, item, uom, units_text = (cells[place].strip() for place in places)
+            sku, item, uom, units_text = [cells[place] for place in places]
             if not sku:
                 mistakes.append((line, "has no sku; it must not be empty"))
                 continue
-            if sku in rows or sku in first_lines:
-                mistakes.append(
-                    (line, f"has sku {shown(sku)} a second time; it is on line {first_lines[sku]}")
-                )
+            if sku in first_lines:
+                first = first_lines[sku]
+                mistakes.append((line, f"has sku {shown(sku)} a second time; it is on line {first}"))
                 continue
             first_lines[sku] = line
-            units = _parse_units(units_text) if units_text else None
-            if units_text and units is None:
+            if units_text not in known_units:
+                known_units[units_text] = _parse_units(units_text)
+            units = known_units[units_text]
+            if units is None and units_text:
                 mistakes.append((line, f"has units {shown(units_text)}; it must be a positive number"))
                 continue
             rows[sku] = SkuRow(sku, item, uom, units)

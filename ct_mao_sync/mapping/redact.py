@@ -156,7 +156,7 @@ def _pattern(form: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    text = re.sub(r"[ \t\r\n]*[\t\r\n][ \t\r\n]*", " ", text)
+    text = re.sub(r"[ \t\r\n]+", lambda blank: blank[0] if blank[0].strip(" ") == "" else " ", text)
     return "".join(
         character.encode("unicode_escape").decode("ascii")
         if unicodedata.category(character) in _ESCAPED_CATEGORIES
