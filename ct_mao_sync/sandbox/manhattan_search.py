@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
@@ -182,18 +183,18 @@ class _Parser:
             if operator not in ("=", "!="):
                 raise _bad(f"operator {operator} does not compare with null")
             absent = operator == "="
-            return lambda order: any((value is None) is absent for value in read(order))
+            return read.where(lambda value: (value is None) is absent)
         if operator == "~":
             part = _text_of(literal_kind, literal)
-            return lambda order: any(value is not None and part in str(value) for value in read(order))
+            return read.where(lambda value: value is not None and part in str(value))
         wanted = self._literal(literal_kind, literal, value_kind)
         compare = _OPERATORS[operator]
+        if value_kind == "s":
+            return read.where(lambda value: value is not None and compare(value, wanted))
         convert = _CONVERT[value_kind]
-        return lambda order: any(
-            value is not None and compare(convert(value), wanted) for value in read(order)
-        )
+        return read.where(lambda value: value is not None and compare(convert(value), wanted))
 
-    def _in(self, read: Callable[[Json], list[Any]], value_kind: str) -> Condition:
+    def _in(self, read: _Reader, value_kind: str) -> Condition:
         if self._next()[0] != "open":
             raise _bad("IN needs a list in parentheses")
         wanted = set()
@@ -208,7 +209,7 @@ class _Parser:
             if kind != "comma":
                 raise _bad(f"a comma is expected instead of {text!r} in IN (…)")
         convert = _CONVERT[value_kind]
-        return lambda order: any(value is not None and convert(value) in wanted for value in read(order))
+        return read.where(lambda value: value is not None and convert(value) in wanted)
 
     def _literal(self, kind: str, text: str, value_kind: str) -> Any:
         if kind == "now":
@@ -258,23 +259,40 @@ def _text_of(kind: str, text: str) -> str:
     return text[1:-1] if kind == "quoted" else text
 
 
-def _attribute(path: str) -> tuple[Callable[[Json], list[Any]], str]:
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """An attribute of the order: a member, or a member of a coded value or of any row of a child list."""
+
+    first: str
+    rest: str = ""
+    many: bool = False
+
+    def where(self, fits: Callable[[Any], bool]) -> Condition:
+        first, rest = self.first, self.rest
+        if self.many:
+            return lambda order: any(fits(row.get(rest)) for row in order.get(first) or ())
+        if rest:
+            return lambda order: fits((order.get(first) or {}).get(rest))
+        return lambda order: fits(order.get(first))
+
+
+def _attribute(path: str) -> tuple[_Reader, str]:
     """How to read an attribute's values from an order, and their type."""
     first, _, rest = path.partition(".")
     kind = _SEARCHED_ORDER.get(first)
     if not rest:
         if not isinstance(kind, str) or kind == "any":
             raise _bad(f"attribute {path} cannot be searched")
-        return (lambda order: [order.get(first)]), _type_of(kind)
+        return _Reader(first), _type_of(kind)
     if "." in rest:
         raise _bad(f"attribute {path} is more than one level below the order, which is not supported")
     if isinstance(kind, Code) and rest == kind.id:
-        return (lambda order: [(order.get(first) or {}).get(rest)]), "s"
+        return _Reader(first, rest), "s"
     if isinstance(kind, Rows):
         members = _LINE_SCALARS if first == "OrderLine" else {**kind.members, **_TIMES}
         inner = members.get(rest)
         if isinstance(inner, str) and inner != "any":
-            return (lambda order: [row.get(rest) for row in order.get(first) or ()]), _type_of(inner)
+            return _Reader(first, rest, many=True), _type_of(inner)
     raise _bad(f"attribute {path} cannot be searched")
 
 
@@ -282,8 +300,9 @@ def _type_of(kind: str) -> str:
     return "n" if kind in ("amount", "qty") else kind
 
 
-def _to_moment(value: object) -> datetime:
-    return value if isinstance(value, datetime) else parse_moment(str(value))
+@lru_cache(maxsize=65_536)
+def _to_moment(value: str) -> datetime:
+    return parse_moment(value)
 
 
 _CONVERT: dict[str, Callable[[Any], Any]] = {
