@@ -31,7 +31,7 @@ from .commercetools_orders import (
     order_by_number,
     order_edit,
 )
-from .commercetools_query import IdIndex, Rendered, expanded, parse_expand, parse_query, run_query
+from .commercetools_query import IdIndex, Rendered, parse_expand, parse_query, run_query
 from .commercetools_resources import RESOURCES, Resource, new_document
 from .commercetools_update import COLLECTIONS, Update, apply_actions
 from .core import COMMERCETOOLS, Json, Request, Response, SandboxSettings, World, json_response, render_json
@@ -56,7 +56,7 @@ class CommercetoolsApi:
         self.client_scopes: tuple[str, ...] = ("manage_project",)
         self.unknown_project_status = 404
         self._scopes: dict[str, frozenset[str]] = {}
-        self._rendered = Rendered()
+        self._rendered: dict[tuple[tuple[str, ...], ...], Rendered] = {}
         self._indexes: dict[str, IdIndex] = {}
 
     def handle(self, request: Request) -> Response:
@@ -173,9 +173,12 @@ class CommercetoolsApi:
         return visible
 
     def _render(self, paths: tuple[tuple[str, ...], ...]) -> Callable[[Json], bytes]:
-        if not paths:
-            return self._rendered
-        return lambda document: render_json(expanded(document, paths, self._target)).encode()
+        known = self._rendered.get(paths)
+        if known is None:
+            if len(self._rendered) > 8:  # one text per document and set of paths: not without bound
+                self._rendered.clear()
+            known = self._rendered[paths] = Rendered(paths, self._target) if paths else Rendered()
+        return known
 
     def _target(self, reference: Json) -> Json | None:
         attribute = COLLECTIONS.get(reference["typeId"])
@@ -281,8 +284,8 @@ class CommercetoolsApi:
             "createdAt": "2026-01-01T00:00:00.000Z",
             "messages": {"enabled": False, "deleteDaysAfterCreation": 15},
             "carts": {"deleteDaysAfterLastModification": 90, "countryTaxRateFallbackEnabled": False},
-            "inventory": {},
-            "discounts": {},
+            "inventory": {"releaseExpiredReservations": True},
+            "discounts": {"discountCombinationMode": "Stacking"},
         }
 
 

@@ -1,7 +1,7 @@
 """Orders in the simulated project, as customers and agents place and change them, apart from the API.
 
-An Order Edit may rewrite lines and money after the Order was placed; the changes here (`removing_line`, …) keep
-every sum right. `edit_order` and `order_edit` run them on an Order of the world and move its version and
+An Order Edit may rewrite lines and money after the Order was placed; the changes here (`removing_line` …)
+keep every sum right. `edit_order` and `order_edit` run them on an Order of the world and move its version and
 lastModifiedAt.
 """
 

@@ -20,20 +20,46 @@ LIMIT_MAX = 500
 OFFSET_MAX = 10_000
 
 
-class Rendered:
-    """JSON text of documents, kept per version: whoever changes a document raises its version."""
+Find = Callable[[Json], "Json | None"]
 
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[Json, int, str, bytes]] = {}
+
+class Rendered:
+    """JSON text of documents, kept per version: whoever changes a document raises its version.
+
+    With expansion paths the text is kept as long as the targets are the same, too.
+    """
+
+    def __init__(self, paths: tuple[tuple[str, ...], ...] = (), find: Find | None = None) -> None:
+        self._paths = paths
+        self._find = find
+        self._known: dict[str, tuple[Json, int, str, bytes, list[tuple[Json, Json | None, int]]]] = {}
 
     def __call__(self, document: Json) -> bytes:
         known = self._known.get(document["id"])
         version, modified = document["version"], document["lastModifiedAt"]
         if known and known[0] is document and known[1] == version and known[2] == modified:
-            return known[3]
-        text = render_json(document).encode()
-        self._known[document["id"]] = (document, version, modified, text)
+            find = self._find
+            if find is None or all(
+                find(reference) is target and (target is None or target["version"] == its_version)
+                for reference, target, its_version in known[4]
+            ):
+                return known[3]
+        targets: list[tuple[Json, Json | None, int]] = []
+        text = render_json(self._expanded(document, targets)).encode()
+        self._known[document["id"]] = (document, version, modified, text, targets)
         return text
+
+    def _expanded(self, document: Json, targets: list[tuple[Json, Json | None, int]]) -> Json:
+        find = self._find
+        if find is None:
+            return document
+
+        def remembering(reference: Json) -> Json | None:
+            target = find(reference)
+            targets.append((reference, target, target["version"] if target else 0))
+            return target
+
+        return expanded(document, self._paths, remembering)
 
 
 class IdIndex:
@@ -203,7 +229,7 @@ def _sort_key(document: Json, path: Sequence[str]) -> tuple[int, Any]:
 # ── expansion ──
 
 
-def expanded(document: Json, paths: Iterable[Sequence[str]], find: Callable[[Json], Json | None]) -> Json:
+def expanded(document: Json, paths: Iterable[Sequence[str]], find: Find) -> Json:
     """The document with the referenced objects of `paths` as `obj`; only what changes is copied.
 
     `find` gives the target of a reference, None when there is none (then no `obj`).
@@ -213,7 +239,7 @@ def expanded(document: Json, paths: Iterable[Sequence[str]], find: Callable[[Jso
     return document
 
 
-def _expand(value: Any, path: tuple[str, ...], find: Callable[[Json], Json | None]) -> Any:
+def _expand(value: Any, path: tuple[str, ...], find: Find) -> Any:
     if isinstance(value, list):
         return [_expand(element, path, find) for element in value]
     if not isinstance(value, dict):
