@@ -265,23 +265,20 @@ class _BoundedRaw(io.RawIOBase):
         self._raw = sock.makefile("rb", buffering=0)
         self._sock = sock
         self._clock = clock
-        self._timeout_s = sock.gettimeout()
+        self._timeout_s = sock.gettimeout()  # urllib3 sets it anew for each request
         self._deadline_s = clock.monotonic() + (self._timeout_s or 0.0)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        if self._timeout_s is None:
-            return self._raw.readinto(buffer)  # type: ignore[no-any-return]
-        left_s = self._deadline_s - self._clock.monotonic()
-        if left_s <= 0:
-            raise TimeoutError("timed out")
-        self._sock.settimeout(left_s)
-        try:
-            return self._raw.readinto(buffer)  # type: ignore[no-any-return]
-        finally:
-            self._sock.settimeout(self._timeout_s)  # the next request is sent under it
+        if self._timeout_s is not None:
+            left_s = self._deadline_s - self._clock.monotonic()
+            if left_s <= 0:
+                raise TimeoutError("timed out")
+            if left_s < 0.95 * self._timeout_s:  # a system call that a quick answer is spared
+                self._sock.settimeout(left_s)
+        return self._raw.readinto(buffer)  # type: ignore[no-any-return]
 
     def close(self) -> None:
         self._raw.close()
@@ -299,18 +296,39 @@ class _BoundedSocket:
         return io.BufferedReader(_BoundedRaw(self._sock, self._clock), _CHUNK_BYTES)
 
 
+class _OneSend(HTTPConnection):
+    """Headers and body leave together: urllib3 would send them one after the other, twice the cost."""
+
+    _waiting: list[bytes] | None = None
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        self._waiting = []
+        try:
+            super().request(*args, **kwargs)
+            joined = b"".join(self._waiting)
+        finally:
+            self._waiting = None
+        super().send(joined)
+
+    def send(self, data: Any) -> None:
+        if self._waiting is not None and isinstance(data, bytes):
+            self._waiting.append(data)
+        else:
+            super().send(data)
+
+
 class _BoundedAdapter(HTTPAdapter):
-    """The ordinary adapter over connections that read answers against a deadline."""
+    """The ordinary adapter for one host, over connections that read answers against a deadline."""
 
     def __init__(self, connections: int, clock: Clock) -> None:
         class Answer(http.client.HTTPResponse):
             def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
                 super().__init__(_BoundedSocket(sock, clock), *args, **kwargs)  # type: ignore[arg-type]
 
-        class Plain(HTTPConnection):
+        class Plain(_OneSend):
             response_class = Answer
 
-        class Tls(HTTPSConnection):
+        class Tls(_OneSend, HTTPSConnection):
             response_class = Answer
 
         class PlainPool(HTTPConnectionPool):
@@ -320,6 +338,7 @@ class _BoundedAdapter(HTTPAdapter):
             ConnectionCls = Tls
 
         self._pools = {"http": PlainPool, "https": TlsPool}
+        self._pool: Any = None
         super().__init__(pool_connections=1, pool_maxsize=connections, pool_block=True, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -330,6 +349,11 @@ class _BoundedAdapter(HTTPAdapter):
         manager = super().proxy_manager_for(proxy, **kwargs)
         self._bound(manager)
         return manager
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        if self._pool is None:  # one host, so one pool: looking it up costs as much as parsing the answer
+            self._pool = super().get_connection_with_tls_context(*args, **kwargs)
+        return self._pool
 
     def _bound(self, manager: urllib3.PoolManager) -> None:
         manager.pool_classes_by_scheme = self._pools

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -67,7 +68,9 @@ Handler = Callable[[socket.socket, bytes], None]
 
 
 @contextlib.contextmanager
-def tcp_server(handler: Handler, *, keep_alive: bool = False) -> Iterator[str]:
+def tcp_server(
+    handler: Handler, *, keep_alive: bool = False, tls: ssl.SSLContext | None = None
+) -> Iterator[str]:
     """Runs `handler(connection, request)` for each request; gives the base URL."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
     stopped = threading.Event()
@@ -76,6 +79,8 @@ def tcp_server(handler: Handler, *, keep_alive: bool = False) -> Iterator[str]:
 
     def serve(connection: socket.socket) -> None:
         with contextlib.suppress(OSError), connection:
+            if tls is not None:
+                connection = tls.wrap_socket(connection, server_side=True)
             while request := _read_request(connection):
                 handler(connection, request)
                 if not keep_alive:
@@ -96,7 +101,8 @@ def tcp_server(handler: Handler, *, keep_alive: bool = False) -> Iterator[str]:
     acceptor = threading.Thread(target=accept, daemon=True)
     acceptor.start()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        scheme, host = ("https", "localhost") if tls is not None else ("http", "127.0.0.1")
+        yield f"{scheme}://{host}:{listener.getsockname()[1]}"
     finally:
         stopped.set()
         with contextlib.suppress(OSError):

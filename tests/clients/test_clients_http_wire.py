@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gzip
 import logging
+import shutil
 import socket
+import ssl
 import struct
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -325,6 +328,61 @@ def test_a_ca_bundle_that_does_not_exist_is_found_at_once(monkeypatch: pytest.Mo
     with pytest.raises(ConfigError) as caught:
         client("https://mao.example")
     assert "REQUESTS_CA_BUNDLE" in caught.value.problem.message
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("needs openssl to make a certificate")
+    path = tmp_path / "both.pem"
+    made = subprocess.run(
+        [openssl, *"req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2".split()]
+        + "-keyout key.pem -out cert.pem -subj /CN=localhost -addext subjectAltName=DNS:localhost".split(),
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    if made.returncode:
+        pytest.skip("this openssl cannot make the certificate")
+    path.write_bytes((tmp_path / "key.pem").read_bytes() + (tmp_path / "cert.pem").read_bytes())
+    return path
+
+
+def test_tls_with_the_company_s_ca_bundle(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    steps = iter([None, None, drip_body])
+    seen: list[bytes] = []
+
+    def handle(connection: socket.socket, request: bytes) -> None:
+        seen.append(request)
+        step = next(steps)
+        step(connection, request) if step else connection.sendall(http_bytes())
+
+    with tcp_server(handle, keep_alive=True, tls=context) as url:
+        http = client(url)
+        assert http.send("POST", "/save", json={"n": 1}, write=True).status == 200
+        assert http.send("POST", "/save", json={"n": 2}, write=True).status == 200
+        with pytest.raises(OutcomeUnknown) as caught:
+            http.send("POST", "/save", json={"n": 3}, write=True)
+        http.close()
+    assert caught.value.problem.code == "timeout"
+    assert [request[-7:] for request in seen] == [b'{"n":1}', b'{"n":2}', b'{"n":3}']
+
+
+def test_a_certificate_nobody_trusts_stops_the_run_at_once(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with tcp_server(lambda c, _: None, tls=context) as url, pytest.raises(RunStopped) as caught:
+        client(url, retry_s=120).send("GET", "/x", write=False)
+    assert "certificate" in caught.value.problem.message
+    assert "REQUESTS_CA_BUNDLE" in caught.value.problem.hint
 
 
 def test_no_secret_in_logs_errors_or_repr(caplog: pytest.LogCaptureFixture) -> None:
