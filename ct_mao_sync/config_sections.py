@@ -320,16 +320,17 @@ def find_conflicts(sections: Sections) -> Iterator[tuple[str, str, str]]:
     if not (shop.region or shop.auth_url or shop.api_url or shop.import_url):
         yield (
             "commercetools.region",
-            "is missing; region, or auth_url, api_url and import_url, must be given",
+            "is missing; region, or auth_url and api_url, must be given",
             'add region = "europe-west1.gcp" (yours) under [commercetools]',
         )
     elif not shop.region:
-        for key in ("auth_url", "api_url", "import_url"):
+        # import_url is asked for only where the Import API is used.
+        for key in ("auth_url", "api_url"):
             if not getattr(shop, key):
                 yield (
                     f"commercetools.{key}",
                     "is missing and there is no region to derive it from; "
-                    "region, or auth_url, api_url and import_url must be given",
+                    "region, or auth_url and api_url, must be given",
                     'add region = "europe-west1.gcp" (yours) under [commercetools]',
                 )
     if oms.grant_type == "password":

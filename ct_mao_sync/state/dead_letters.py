@@ -10,7 +10,7 @@ from datetime import datetime
 from ct_mao_sync.errors import Problem
 from ct_mao_sync.state.database import StateFile
 from ct_mao_sync.state.retry_schedule import MAPPING_CODES, plan_retry
-from ct_mao_sync.state.rows import (
+from ct_mao_sync.engine.rows import (
     DeadLetter,
     DeadLetterKind,
     from_text,

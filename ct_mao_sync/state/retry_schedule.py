@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from ct_mao_sync.state.rows import DeadLetterKind
+from ct_mao_sync.engine.rows import DeadLetterKind
 
 _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)

@@ -86,8 +86,8 @@ def test_a_given_address_wins_over_the_region_and_loses_its_trailing_slash(tmp_p
     assert shop.auth_url == "https://auth.europe-west1.gcp.commercetools.com"
 
 
-def test_without_region_the_three_addresses_are_enough(tmp_path: Path) -> None:
-    urls = "\n".join(f'{key} = "http://localhost:1/{key}"' for key in ("auth_url", "api_url", "import_url"))
+def test_without_region_the_two_addresses_that_every_job_needs_are_enough(tmp_path: Path) -> None:
+    urls = "\n".join(f'{key} = "http://localhost:1/{key}"' for key in ("auth_url", "api_url"))
 
     shop = load(tmp_path, without("region").replace("[manhattan]", urls + "\n[manhattan]")).commercetools
 
@@ -98,7 +98,7 @@ def test_without_region_and_addresses_one_problem_says_so(tmp_path: Path) -> Non
     problem = the_problem(tmp_path, without("region"))
 
     assert problem.field == "commercetools.region"
-    assert "auth_url, api_url and import_url" in problem.message
+    assert "auth_url and api_url" in problem.message
 
 
 def test_without_region_each_missing_address_is_named(tmp_path: Path) -> None:
@@ -106,7 +106,6 @@ def test_without_region_each_missing_address_is_named(tmp_path: Path) -> None:
 
     assert [problem.field for problem in problems_of(tmp_path, text)] == [
         "commercetools.auth_url",
-        "commercetools.import_url",
     ]
 
 
