@@ -336,9 +336,11 @@ def certificate(tmp_path: Path) -> Path:
     if openssl is None:
         pytest.skip("needs openssl to make a certificate")
     path = tmp_path / "both.pem"
+    command = [openssl, "req", "-x509", "-nodes", "-days", "2", "-keyout", "key.pem", "-out", "cert.pem"]
+    command += ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
     made = subprocess.run(
-        [openssl, *"req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2".split()]
-        + "-keyout key.pem -out cert.pem -subj /CN=localhost -addext subjectAltName=DNS:localhost".split(),
+        command,
         cwd=tmp_path,
         capture_output=True,
         check=False,
