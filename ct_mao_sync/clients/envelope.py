@@ -16,7 +16,7 @@ STALE_VERSION = "10208"  # MAO docs, creating-and-updating-order: "bridged in wi
 MODIFICATION_FAILED = "10255"  # of Type INFO, with the Description "Failure"
 ORDER_UNKNOWN = "10006"
 
-_MESSAGE_KEY_CODE = re.compile(r"error\.(\d{4,})\Z")  # error.400 and error.401 only repeat the status
+_MESSAGE_KEY = re.compile(r"error\.(\d+)\Z")
 
 
 def is_envelope(body: Any) -> bool:
@@ -71,18 +71,20 @@ def find_failure(body: Any, *, of_write: bool) -> Refusal | None:
 
 
 def code_of(text: str) -> str:
-    """`ord::10007`, `error.10007` and `10007` are one code: `10007`."""
+    """`ord::10007`, `error.10007` and `10007` are one code: `10007`. `error.400` only repeats the status
+    and is none."""
     bare = text.rsplit("::", 1)[-1].strip()
-    match = _MESSAGE_KEY_CODE.match(bare)
-    return match[1] if match else bare
+    match = _MESSAGE_KEY.match(bare)
+    if match is None:
+        return bare
+    return match[1] if len(match[1]) > 3 else ""
 
 
 def _refusal(body: Any, messages: list[Mapping[str, Any]]) -> Refusal:
     errors = [message for message in messages if _is_failure(message)] or messages
     codes = [code_of(text_of(m.get("Code")) or text_of(m.get("ErrorCode"))) for m in errors]
-    if not any(codes):
-        match = _MESSAGE_KEY_CODE.match(text_of(body.get("messageKey")) if isinstance(body, Mapping) else "")
-        codes = [match[1]] if match else []
+    if not any(codes) and isinstance(body, Mapping) and _MESSAGE_KEY.match(text_of(body.get("messageKey"))):
+        codes = [code_of(text_of(body["messageKey"]))]
     if not any(codes) and isinstance(body, Mapping):
         codes = [text_of(body.get("error"))]  # the token endpoint's and the gateway's own form
     found = tuple(dict.fromkeys(code for code in codes if code))

@@ -32,6 +32,7 @@ from ct_mao_sync.models.json import dump_json
 ANSWER_MAX_BYTES = 64_000_000
 FIRST_PAUSE_S = 0.5
 PAUSE_MAX_S = 20.0
+RETRY_AFTER_MIN_S = 1.0
 
 _FOREIGN_TO_AN_ID = re.compile(r"[^A-Za-z0-9._-]")
 _log = logging.getLogger("ct_mao_sync.http")
@@ -201,11 +202,12 @@ class HttpClient:
             return self._clock.stopping or left_s() <= 0
 
         def wait(state: RetryCallState) -> float:
+            doubled_s = FIRST_PAUSE_S * 2.0 ** min(state.attempt_number - 1, 10)
+            pause_s = min(doubled_s, PAUSE_MAX_S) * self._rng.uniform(0.5, 1.0)
             asked_s = last.failure.retry_after_s if last is not None else None
-            if asked_s is None:
-                doubled_s = FIRST_PAUSE_S * 2.0 ** min(state.attempt_number - 1, 10)
-                asked_s = min(doubled_s, PAUSE_MAX_S) * self._rng.uniform(0.5, 1.0)
-            return min(asked_s, left_s())
+            if asked_s is not None:  # the server knows best, except that "at once" is no advice
+                pause_s = max(asked_s, min(pause_s, RETRY_AFTER_MIN_S))
+            return min(pause_s, left_s())
 
         retrying = Retrying(
             sleep=self._clock.sleep, stop=stop, wait=wait, retry=retry_if_exception_type(_Again), reraise=True

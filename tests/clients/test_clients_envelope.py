@@ -119,7 +119,13 @@ def test_an_order_that_remembers_an_old_failure_can_still_be_read() -> None:
 
 @pytest.mark.parametrize(
     ("written", "code"),
-    [("ord::10007", "10007"), ("10007", "10007"), ("error.10007", "10007"), ("RCV::995", "995")],
+    [
+        ("ord::10007", "10007"),
+        ("10007", "10007"),
+        ("error.10007", "10007"),
+        ("RCV::995", "995"),
+        ("error.503", ""),
+    ],
 )
 def test_codes_have_one_form(written: str, code: str) -> None:
     assert code_of(written) == code

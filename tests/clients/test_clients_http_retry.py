@@ -177,6 +177,13 @@ def test_advice_is_capped_by_the_time_that_is_left() -> None:
     assert len(adapter.requests) == 2
 
 
+def test_at_once_is_no_advice() -> None:
+    adapter = Scripted(reply(429, headers={"Retry-After": "0"}))
+    with pytest.raises(Retriable):
+        client(adapter).send("GET", "/orders", write=False)
+    assert 100 < len(adapter.requests) < 140
+
+
 def test_nothing_is_tried_again_while_stopping() -> None:
     clock = a_clock()
 
