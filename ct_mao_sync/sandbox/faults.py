@@ -32,6 +32,7 @@ KINDS: dict[str, str] = {
     "slow": "the answer takes slow-s seconds",
     "stale": "a search or query reads a replica that is stale-s seconds behind",
     "duplicate": "a search or query returns one row twice",
+    "failure-inside": "a Manhattan write answers 200 and success, but a message inside says that it failed",
     "not-json": "the answer is a page of HTML; the effect took place",
     "endless": "the answer's body never ends; the effect took place",
     "drip": "the answer's body comes one byte a second; the effect took place",
@@ -199,6 +200,8 @@ class Faults:
             return dispatch(_with_expired_token(request, world))
         if kind == "409":
             return _conflict(request, world, dispatch)
+        if kind == "failure-inside":
+            return _failure_inside(request)
         if kind == "stale":
             return _stale(request, world, dispatch, self.stale_s)
         return self._spoil(kind, request, dispatch(request))
@@ -264,6 +267,8 @@ def _applies(kind: str, request: Request) -> bool:
         return not _is_token(request)
     if kind == "409":
         return request.service == COMMERCETOOLS and is_write(request)
+    if kind == "failure-inside":
+        return request.service == MANHATTAN and is_write(request)
     if kind in ("stale", "duplicate"):
         return not is_write(request) and not _is_token(request)
     return True
@@ -310,6 +315,18 @@ def _stale(request: Request, world: World, dispatch: Dispatch, stale_s: float) -
         return dispatch(request)
     finally:
         world.ct.orders = present
+
+
+def _failure_inside(request: Request) -> Response:
+    """As a refused change after release looks (DOC: changeshippingaddress): nothing took place."""
+    from .manhattan_envelope import message_of, success
+
+    try:
+        order_id = json.loads(request.body).get("OrderId")
+    except (ValueError, AttributeError):
+        order_id = None
+    messages = {"Message": [message_of("INFO", "10255", "Failure")], "Size": 1}
+    return success({"OrderId": order_id, "PostReleaseModificationStatus": "Failure", "Messages": messages})
 
 
 def _repeat_a_row(response: Response) -> None:

@@ -15,12 +15,12 @@ from urllib.parse import parse_qsl
 from .core import MANHATTAN, Json, Request, Response, SandboxSettings, World, json_response
 from .manhattan_cancel import cancel_lines, cancel_order, read_reason
 from .manhattan_envelope import Refused, failure, forbidden, refusal, success, unauthorized
-from .manhattan_fields import copy_json, render_moment
 from .manhattan_lifecycle import Lifecycle
 from .manhattan_orders import save_order
 from .manhattan_search import project, read_count, read_search, rows_of
 from .manhattan_store import find_order, key_of, store_order, unknown_order, visible_orders
 from .manhattan_totals import RELEASED, calculated_values, compute_order, line_range, order_range, rows
+from .manhattan_values import copy_json, render_moment
 
 _ORDER = "/order/api/order/order"
 _BY_ID = re.compile(rf"{_ORDER}/orderId/(?P<id>[^/]+)(?P<rest>(?:/[A-Za-z]+)*)\Z")

@@ -8,7 +8,6 @@ from decimal import Decimal
 
 from .core import MANHATTAN, Json, World
 from .manhattan_envelope import Refused
-from .manhattan_fields import code_of, copy_json, parse_moment, render_moment
 from .manhattan_store import key_of, line_not_permitted, order_not_permitted, store_order
 from .manhattan_totals import (
     RELEASED,
@@ -21,6 +20,7 @@ from .manhattan_totals import (
     status_name,
     status_of,
 )
+from .manhattan_values import code_of, copy_json, parse_moment, render_moment
 
 _PICKUP = {"PickUpAtStore"}
 

@@ -14,20 +14,18 @@ from decimal import Decimal
 from .core import MANHATTAN, Json, World
 from .manhattan_cancel import add_history, cancel_line, decide_cancellations, finish_order, status_is_open
 from .manhattan_envelope import Refused
-from .manhattan_fields import code_of, copy_json, parse_moment, render_moment
-from .manhattan_orders import quantity_row
-from .manhattan_store import line_not_permitted, order_not_permitted, store_order, unknown_order
+from .manhattan_store import order_not_permitted, store_order, unknown_order
 from .manhattan_totals import (
     ZERO,
     compute_order,
     is_on_hold,
-    line_range,
     number,
     order_range,
     rows,
-    status_name,
     status_of,
 )
+from .manhattan_units import fulfill, move_units, open_parts, take_units, units_at
+from .manhattan_values import code_of, copy_json, parse_moment, render_moment
 
 _IN_WAREHOUSE = (3700, 3600, 3500, 3000)
 _DONE = frozenset({7000, 7500, 8000, 8500, 9000})
@@ -54,7 +52,7 @@ class Lifecycle:
             for line in _lines(order, line_id):
                 if line.get("IsCancelled"):
                     continue
-                units = self._move(line, (1500, 1600, 1000), 2000, quantity, moment)
+                units = move_units(self._world, line, (1500, 1600, 1000), 2000, quantity, moment)
                 if units > 0 and code_of(line, "DeliveryMethod", "DeliveryMethodId") != "Email":
                     line.setdefault("Allocation", []).append(
                         {
@@ -76,8 +74,8 @@ class Lifecycle:
         """Open or allocated units find no stock."""
         with self._changing(order_id) as (order, moment):
             for line in _lines(order, line_id):
-                self._move(line, (1000, 2000), 1500, quantity, moment)
-                allocated = self._units(line, 2000)
+                move_units(self._world, line, (1000, 2000), 1500, quantity, moment)
+                allocated = units_at(line, 2000)
                 for allocation in rows(line, "Allocation"):
                     if status_is_open(allocation):
                         allocation["Quantity"] = min(number(allocation["Quantity"]), allocated)
@@ -91,7 +89,7 @@ class Lifecycle:
                 raise Refused("error.400", "Only confirmed orders are released")
             by_location: dict[str | None, list[tuple[Json, Json | None, Decimal]]] = {}
             for line in _lines(order, line_id):
-                if line.get("IsCancelled") or self._units(line, 2000) <= 0:
+                if line.get("IsCancelled") or units_at(line, 2000) <= 0:
                     continue
                 open_allocations = [
                     each
@@ -104,8 +102,8 @@ class Lifecycle:
                         (line, allocation, number(allocation["Quantity"]))
                     )
                 if not open_allocations:
-                    by_location.setdefault(None, []).append((line, None, self._units(line, 2000)))
-                self._move(line, (2000,), 3000, None, moment)
+                    by_location.setdefault(None, []).append((line, None, units_at(line, 2000)))
+                move_units(self._world, line, (2000,), 3000, None, moment)
             for location, parts in by_location.items():
                 releases = order.setdefault("Release", [])
                 releases.append(
@@ -157,10 +155,12 @@ class Lifecycle:
         """Units are packed; with a package a FulfillmentDetail row appears, not shipped yet."""
         with self._changing(order_id) as (order, moment):
             for line in _lines(order, line_id):
-                units = self._move(line, (3600, 3500, 3000), 3700, quantity, moment)
+                units = move_units(self._world, line, (3600, 3500, 3000), 3700, quantity, moment)
                 if units > 0 and package_id:
-                    for release, release_line, part in _parts(order, line, units):
-                        self._fulfill(line, release, release_line, part, package_id, None, "3700", moment)
+                    for release, release_line, part in open_parts(order, line, units):
+                        fulfill(
+                            self._world, line, release, release_line, part, package_id, None, "3700", moment
+                        )
 
     def ship(
         self,
@@ -179,14 +179,23 @@ class Lifecycle:
         with self._changing(order_id) as (order, moment):
             package_id = package_id or f"PKG-{self._world.new_id()[:8]}"
             for line in _lines(order, line_id):
-                units = self._move(line, _IN_WAREHOUSE, 7000, quantity, moment)
-                for release, release_line, part in _parts(order, line, units):
+                units = move_units(self._world, line, _IN_WAREHOUSE, 7000, quantity, moment)
+                for release, release_line, part in open_parts(order, line, units):
                     release_line["FulfilledQuantity"] += part
                     for allocation in rows(line, "Allocation"):
                         if allocation["AllocationId"] == release_line["AllocationId"]:
                             allocation["Quantity"] = max(ZERO, number(allocation["Quantity"]) - part)
-                    self._fulfill(
-                        line, release, release_line, part, package_id, tracking, "7000", moment, dated=dated
+                    fulfill(
+                        self._world,
+                        line,
+                        release,
+                        release_line,
+                        part,
+                        package_id,
+                        tracking,
+                        "7000",
+                        moment,
+                        dated=dated,
                     )
 
     def deliver(
@@ -195,7 +204,7 @@ class Lifecycle:
         """Shipped units arrive: status 7500."""
         with self._changing(order_id) as (order, moment):
             for line in _lines(order, line_id):
-                left = self._move(line, (7000,), 7500, quantity, moment)
+                left = move_units(self._world, line, (7000,), 7500, quantity, moment)
                 for row in rows(line, "FulfillmentDetail"):
                     if left >= row["Quantity"] and status_of(row["StatusId"]) == 7000:
                         left -= row["Quantity"]
@@ -215,14 +224,14 @@ class Lifecycle:
         with self._changing(order_id) as (order, moment):
             (line,) = _lines(order, line_id)
             units = Decimal(quantity)
-            for _, release_line, part in _parts(order, line, units):
+            for _, release_line, part in open_parts(order, line, units):
                 release_line["CancelledQuantity"] += part
                 release_line["CancelledDate"] = moment
                 for allocation in rows(line, "Allocation"):
                     if allocation["AllocationId"] == release_line["AllocationId"]:
                         allocation["Quantity"] = max(ZERO, number(allocation["Quantity"]) - part)
             if not cancel:
-                self._move(line, _IN_WAREHOUSE, 1500, units, moment)
+                move_units(self._world, line, _IN_WAREHOUSE, 1500, units, moment)
                 for row in rows(line, "QuantityDetail"):
                     if row["StatusId"] == "1500":
                         row |= {"Reason": {"ReasonId": reason}, "ReasonType": {"ReasonTypeId": "Short"}}
@@ -232,7 +241,7 @@ class Lifecycle:
                 cancel_line(self._world, order, line, {"ReasonId": reason}, None)
                 finish_order(order, {"ReasonId": reason}, None)
                 return
-            self._take(line, _IN_WAREHOUSE, units, moment)
+            take_units(line, _IN_WAREHOUSE, units, moment)
             line["Quantity"] = number(line["Quantity"]) - units
             line["UpdatedTimestamp"] = moment
             add_history(self._world, line, units, {"ReasonId": reason}, None)
@@ -248,7 +257,7 @@ class Lifecycle:
                 cancel_line(self._world, order, line, {"ReasonId": reason}, None)
                 finish_order(order, {"ReasonId": reason}, None)
                 return
-            self._take(line, (1500, 1600, 1000, 2000), units, moment)
+            take_units(line, (1500, 1600, 1000, 2000), units, moment)
             line["Quantity"] = number(line["Quantity"]) - units
             line["UpdatedTimestamp"] = moment
             add_history(self._world, line, units, {"ReasonId": reason}, None)
@@ -363,111 +372,7 @@ class Lifecycle:
     ) -> None:
         with self._changing(order_id) as (order, moment):
             for line in _lines(order, line_id):
-                self._move(line, sources, target, quantity, moment)
-
-    def _units(self, line: Json, status: int) -> Decimal:
-        return sum(
-            (
-                number(row["Quantity"])
-                for row in rows(line, "QuantityDetail")
-                if status_of(row["StatusId"]) == status
-            ),
-            ZERO,
-        )
-
-    def _take(self, line: Json, sources: tuple[int, ...], units: Decimal, moment: str) -> None:
-        if sum((self._units(line, status) for status in sources), ZERO) < units:
-            low, high = line_range(line)
-            raise line_not_permitted("", line["OrderLineId"], status_name(high if low == high else low))
-        left = units
-        for status in sources:
-            for row in rows(line, "QuantityDetail"):
-                if left > 0 and status_of(row["StatusId"]) == status:
-                    taken = min(left, number(row["Quantity"]))
-                    row["Quantity"] = number(row["Quantity"]) - taken
-                    row["UpdatedTimestamp"] = moment
-                    left -= taken
-
-    def _move(
-        self,
-        line: Json,
-        sources: tuple[int, ...],
-        target: int,
-        quantity: Decimal | int | None,
-        moment: str,
-    ) -> Decimal:
-        """Moves units between statuses; all there are when no quantity is given. Gives the units moved."""
-        if line.get("IsCancelled"):
-            return ZERO
-        available = sum((self._units(line, status) for status in sources), ZERO)
-        units = available if quantity is None else Decimal(quantity)
-        if units <= 0:
-            return ZERO
-        self._take(line, sources, units, moment)
-        row = next(
-            (each for each in rows(line, "QuantityDetail") if each["StatusId"] == str(target)),
-            None,
-        )
-        if row is None:
-            line["QuantityDetail"].append(quantity_row(self._world, line, str(target), units, moment))
-        else:
-            row["Quantity"] = number(row["Quantity"]) + units
-            row["UpdatedTimestamp"] = moment
-        line["UpdatedTimestamp"] = moment
-        return units
-
-    def _fulfill(
-        self,
-        line: Json,
-        release: Json,
-        release_line: Json,
-        units: Decimal,
-        package_id: str,
-        tracking: str | None,
-        status: str,
-        moment: str,
-        *,
-        dated: bool = True,
-    ) -> None:
-        details = line.setdefault("FulfillmentDetail", [])
-        packed = next(
-            (
-                each
-                for each in details
-                if each["ReleaseId"] == release["ReleaseId"]
-                and each["PackageId"] == package_id
-                and each["StatusId"] == "3700"
-            ),
-            None,
-        )
-        if packed is not None and status == "7000":
-            details.remove(packed)
-        shipped = status == "7000"
-        details.append(
-            {
-                "FulfillmentDetailId": packed["FulfillmentDetailId"] if packed else self._world.new_id(),
-                "FulfillmentId": release["ReleaseId"],
-                "ItemId": line.get("ItemId"),
-                "Quantity": units,
-                "UOM": line.get("UOM"),
-                "PackageId": package_id,
-                "PackageDetailId": f"{package_id}-{release_line['ReleaseLineId']}",
-                "ReleaseId": release["ReleaseId"],
-                "ReleaseLineId": release_line["ReleaseLineId"],
-                "TrackingNumber": tracking,
-                "CarrierCode": release["CarrierCode"],
-                "ServiceLevelCode": release["ServiceLevelCode"],
-                "ShipViaId": release["ShipViaId"],
-                "ShipmentId": None,
-                "FulfillmentDate": moment if shipped and dated else None,
-                "Eta": None,
-                "ReturnTrackingNumber": None,
-                "SerialNumber": "",
-                "StatusId": status,
-                "CreatedTimestamp": moment,
-                "UpdatedTimestamp": moment,
-            }
-        )
+                move_units(self._world, line, sources, target, quantity, moment)
 
 
 def _lines(order: Json, line_id: str | None) -> list[Json]:
@@ -475,23 +380,6 @@ def _lines(order: Json, line_id: str | None) -> list[Json]:
     if not lines:
         raise Refused("error.400", f"Order line {line_id} does not exist", field="OrderLineId")
     return lines
-
-
-def _parts(order: Json, line: Json, units: Decimal) -> Iterator[tuple[Json, Json, Decimal]]:
-    """The release lines that units of the line belong to, oldest release first, and how many of each."""
-    for release in rows(order, "Release"):
-        for release_line in rows(release, "ReleaseLine"):
-            if units <= 0 or release_line["OrderLineId"] != line["OrderLineId"]:
-                continue
-            open_units = (
-                release_line["Quantity"]
-                - release_line["FulfilledQuantity"]
-                - release_line["CancelledQuantity"]
-            )
-            part = min(units, open_units)
-            if part > 0:
-                units -= part
-                yield release, release_line, part
 
 
 def _refuse_held(order: Json) -> None:

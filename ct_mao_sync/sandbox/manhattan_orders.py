@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
 
 from .core import MANHATTAN, Json, World
 from .manhattan_cancel import cancel_lines, cancel_order, decrease_line, read_reason
 from .manhattan_envelope import Refused
-from .manhattan_fields import (
-    LINE,
-    ORDER,
-    MoneyRule,
-    Rows,
-    code_of,
-    copy_json,
-    read_members,
-    render_moment,
-)
+from .manhattan_fields import LINE, ORDER
+from .manhattan_merge import merge_members
 from .manhattan_pricing import price_again
+from .manhattan_read import MoneyRule, read_members
 from .manhattan_store import key_of, line_not_permitted, order_not_permitted, store_order
 from .manhattan_totals import (
     RELEASED,
@@ -34,6 +25,7 @@ from .manhattan_totals import (
     status_of,
 )
 from .manhattan_validate import check_order
+from .manhattan_values import code_of, copy_json, render_moment
 
 _ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,50}\Z")
 _INTEGER = re.compile(r"\d{1,18}\Z")
@@ -173,7 +165,7 @@ def _merge_order(world: World, order: Json, patch: Json, *, is_new: bool, moment
     comments = patch.pop("CancelComments", None)
     patch.pop("IsOnHold", None)  # computed
     instructions = _instructions(order, "OrderNote")
-    changed = _merge_members(world, ORDER, order, patch)
+    changed = merge_members(world, ORDER, order, patch)
     if high >= RELEASED and (
         changed & _ORDER_RESTRICTED or instructions != _instructions(order, "OrderNote")
     ):
@@ -222,7 +214,7 @@ def _merge_lines(world: World, order: Json, patches: list[Json], *, high: int, m
 
 def _add_line(world: World, order: Json, line_id: str, patch: Json, moment: str) -> Json:
     line: Json = {"OrderLineId": line_id, "CreatedTimestamp": moment, "UpdatedTimestamp": moment}
-    _merge_members(world, LINE, line, patch)
+    merge_members(world, LINE, line, patch)
     quantity = number(line.get("Quantity"))
     status = "11000" if line.get("IsReturn") else "1000"
     line |= {
@@ -266,7 +258,7 @@ def _change_line(
     old = number(line.get("Quantity"))
     new = patch.pop("Quantity", None)
     instructions = _instructions(line, "OrderLineNote")
-    changed = _merge_members(world, LINE, line, patch)
+    changed = merge_members(world, LINE, line, patch)
     if new is not None and new != old:
         changed.add("Quantity")
     if high >= RELEASED and (
@@ -312,82 +304,6 @@ def _add_units(world: World, line: Json, status: str, units: Decimal, moment: st
             row["UpdatedTimestamp"] = moment
             return
     line["QuantityDetail"].append(quantity_row(world, line, status, units, moment))
-
-
-def _merge_members(world: World, members: Mapping[str, Any], target: Json, patch: Json) -> set[str]:
-    """Partial merge: only what is sent changes; gives the names of the members that did."""
-    changed: set[str] = set()
-    before: dict[str, list[Json]] = {}
-    for name in patch.get("Actions") or {}:
-        before[name] = rows(target, name)
-        target[name] = []
-    for name, value in patch.items():
-        if name == "Actions":
-            continue
-        kind = members[name]
-        if isinstance(kind, Rows):
-            if value is not None and _merge_rows(world, kind, target, name, value):
-                changed.add(name)
-        elif isinstance(kind, dict) and value is not None:
-            inner = target.get(name) or {}
-            if _merge_members(world, kind, inner, value):
-                changed.add(name)
-            target[name] = inner
-        elif kind == "any" and isinstance(value, dict) and isinstance(target.get(name), dict):
-            if _merge_free(target[name], value):
-                changed.add(name)
-        elif target.get(name) != value:
-            target[name] = value
-            changed.add(name)
-        else:
-            target.setdefault(name, value)
-    for name, rows_before in before.items():
-        if _sent_rows(rows_before) == _sent_rows(rows(target, name)):
-            changed.discard(name)
-            target[name] = rows_before
-        else:
-            changed.add(name)
-    return changed
-
-
-def _sent_rows(of: list[Json]) -> list[Json]:
-    return [row for row in of if not row.get("HeaderChargeDetailId")]
-
-
-def _merge_rows(world: World, kind: Rows, target: Json, name: str, patches: list[Json]) -> bool:
-    present = target[name] = rows(target, name)
-    by_key = {row[kind.key]: row for row in present if kind.key and row.get(kind.key)}
-    seen: set[str] = set()
-    changed = False
-    for patch in patches:
-        key = patch.get(kind.key) if kind.key else None
-        if key is None and kind.key and not kind.generated:
-            raise Refused("error.400", f"{name}.{kind.key} is required", field=kind.key)
-        if key is not None:
-            if key in seen:
-                raise Refused("error.400", f"{name} {key} is sent twice", field=kind.key)
-            seen.add(key)
-        row = by_key.get(key) if key is not None else None
-        if row is not None:
-            changed |= bool(_merge_members(world, kind.members, row, patch))
-            continue
-        row = {kind.key: key or world.new_id().replace("-", "")} if kind.key else {}
-        _merge_members(world, kind.members, row, patch)
-        present.append(row)
-        changed = True
-    return changed
-
-
-def _merge_free(target: Json, patch: Json) -> bool:
-    changed = False
-    for name, value in patch.items():
-        inner = target.get(name)
-        if isinstance(value, dict) and isinstance(inner, dict):
-            changed |= _merge_free(inner, value)
-        elif name not in target or inner != value:
-            target[name] = value
-            changed = True
-    return changed
 
 
 def _instructions(document: Json, name: str) -> list[Json]:

@@ -19,7 +19,8 @@ from typing import Any
 
 from .core import Json
 from .manhattan_envelope import Refused
-from .manhattan_fields import ORDER, Code, Rows, parse_moment
+from .manhattan_fields import ORDER, Code, Rows
+from .manhattan_values import parse_moment
 
 Condition = Callable[[Json], bool]
 _Compare = Callable[[Any, Any], bool]

@@ -7,7 +7,7 @@ from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 from .core import Json
-from .manhattan_fields import code_of
+from .manhattan_values import code_of
 
 STATUS_NAMES = {
     1000: "Open",

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from .core import Json, World
 from .manhattan_envelope import Refused
-from .manhattan_fields import code_of
 from .manhattan_totals import number, rows
+from .manhattan_values import code_of
 
 # DOC: order pricing, charges: a fixed list.
 CHARGE_TYPES = frozenset(

@@ -186,6 +186,19 @@ def test_an_answer_without_a_date_can_be_had() -> None:
     assert mao.save(an_order()).headers["Date"] == ""
 
 
+def test_a_good_status_may_hide_a_failure() -> None:
+    mao = Mao()
+    mao.saved(an_order())
+    mao.sandbox.faults.once(SAVES, "failure-inside")
+
+    answer = mao.save(an_update(OrderLocale="de"))
+
+    document = json.loads(answer.body)
+    assert (answer.status, document["success"]) == (200, True)
+    assert document["data"]["Messages"]["Message"][0]["Description"] == "Failure"
+    assert "OrderLocale" not in mao.get()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_can_strike_every_request_without_breaking_the_sandbox(kind: str) -> None:
     mao = Mao()
