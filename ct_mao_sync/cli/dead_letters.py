@@ -130,7 +130,11 @@ def list_errors(
             click.echo(table(rows, ("  no", "job", "record", "last try", "next try")))
             click.echo(wrap(one_line(members[0].message), indent="      "))
         if members[0].hint:
-            click.echo(wrap(f"cure: {one_line(members[0].hint)}", indent="      "))
+            # One cure for all of them, where there are several.
+            cure = members[0].hint
+            if len(members) > 1:
+                cure = cure.replace(f"--entity {members[0].entity}", f"--code {group}")
+            click.echo(wrap(f"cure: {one_line(cure)}", indent="      "))
 
 
 @errors.command("show")

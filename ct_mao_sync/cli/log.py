@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import traceback
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -22,6 +23,14 @@ class _Redacting(logging.Formatter):
     def clean(self, text: str) -> str:
         return redact(text, {}, self._secrets)
 
+    def trace(self, record: logging.LogRecord) -> str:
+        """Where it happened; of the exception only its type and a redacted text."""
+        if not record.exc_info or record.exc_info[1] is None:
+            return ""
+        error = record.exc_info[1]
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        return f"{frames}{type(error).__name__}: {self.clean(str(error))}"
+
     def extra(self, record: logging.LogRecord) -> dict[str, object]:
         found = {name: getattr(record, name, None) for name in _EXTRA}
         return {
@@ -38,11 +47,14 @@ class HumanLines(_Redacting):
         moment = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%SZ")
         job = getattr(record, "job", "")
         where = f"{job}: " if job else ""
-        return f"{moment} {record.levelname.lower()} {where}{self.clean(record.getMessage())}"
+        line = f"{moment} {record.levelname.lower()} {where}{self.clean(record.getMessage())}"
+        trace = self.trace(record)
+        return f"{line}\n{trace}" if trace else line
 
 
 class JsonLines(_Redacting):
     def format(self, record: logging.LogRecord) -> str:
+        trace = self.trace(record)
         return json.dumps(
             {
                 "at": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
@@ -50,6 +62,7 @@ class JsonLines(_Redacting):
                 "logger": record.name,
                 "message": self.clean(record.getMessage()),
                 **self.extra(record),
+                **({"trace": trace} if trace else {}),
             },
             ensure_ascii=False,
         )

@@ -171,7 +171,7 @@ class Processor:
             (ready[start : start + size], page.targets, page.bases, 0) for start in range(0, len(ready), size)
         )
         running: set[Future[Any]] = set()
-        trouble: SyncError | None = None
+        trouble: Exception | None = None
         while queue or running:
             while queue and len(running) < 2 * self.executor.workers and not (trouble or self.stopping()):
                 running.add(self.executor.submit(self._work, *queue.popleft()))
@@ -192,7 +192,7 @@ class Processor:
                             queue.append(self._once_more(result))
                         else:
                             self._take(result)
-                except SyncError as error:
+                except Exception as error:  # also our own bug: first finish and commit what is done
                     trouble = trouble or error
             self.committer.commit_if_due()
             if self.progress:

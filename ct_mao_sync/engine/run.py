@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -103,7 +102,7 @@ class Run:
             self.report.ended_early_code = error.exit_code
         except Exception as error:
             # The only broad catch: our own bug must not look like a success, and must be found again.
-            log.error("a bug in ct-mao-sync: %s", "".join(traceback.format_exception(error)))
+            log.error("a bug in ct-mao-sync: %s", type(error).__name__, exc_info=error)
             self.report.problem = Problem(
                 code="internal-error",
                 message=f"{self._job.name}: a bug in ct-mao-sync ({type(error).__name__}); "
