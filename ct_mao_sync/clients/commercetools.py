@@ -22,8 +22,8 @@ Pairs = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class OrdersPage:
-    """One page of orders as commercetools sent it; numbers with a fraction are Decimal."""
+class ChangedPage:
+    """One page of changed resources as commercetools sent it; numbers with a fraction are Decimal."""
 
     results: list[Row]
     server_date: datetime | None
@@ -55,12 +55,29 @@ class CommercetoolsClient:
         after_id: str | None,
         limit: int,
         expand: Sequence[str],
-    ) -> OrdersPage:
+    ) -> ChangedPage:
         """Orders with `lastModifiedAt` from `since` (and before `until`), by key over `id`.
 
         Fewer than `limit` come when a page of that size is too much for either side; the size grows back
         with the next pages. Raises RunStopped `project-not-found` for an unknown project.
         """
+        return self._read_changed("/orders", since, until, after_id, limit, expand)
+
+    def read_payments_page(
+        self, *, since: datetime, until: datetime | None, after_id: str | None, limit: int
+    ) -> ChangedPage:
+        """Payments, likewise: a change of a Payment does not touch its Order."""
+        return self._read_changed("/payments", since, until, after_id, limit, ())
+
+    def _read_changed(
+        self,
+        path: str,
+        since: datetime,
+        until: datetime | None,
+        after_id: str | None,
+        limit: int,
+        expand: Sequence[str],
+    ) -> ChangedPage:
         where = f"lastModifiedAt >= {quoted(render_timestamp(since))}"
         if until is not None:
             rounded_up = until + timedelta(microseconds=-until.microsecond % 1000)
@@ -71,9 +88,9 @@ class CommercetoolsClient:
         size = min(wanted, self._page_size_now)
         while True:
             pairs = [("where", where), ("sort", "id asc"), ("limit", str(size)), ("withTotal", "false")]
-            pairs += [("expand", path) for path in expand]
+            pairs += [("expand", name) for name in expand]
             try:
-                answer = self._get("/orders", pairs, absent_ok=True, less_ok=size > 1, check=_is_page)
+                answer = self._get(path, pairs, absent_ok=True, less_ok=size > 1, check=_is_page)
             except (RecordRejected, Retriable) as error:
                 if size == 1 or not _is_too_much(error):
                     raise
@@ -83,7 +100,7 @@ class CommercetoolsClient:
             break
         results = self._found(answer).json["results"]
         self._page_size_now = min(PAGE_SIZE_MAX, max(self._page_size_now, size * 2))
-        return OrdersPage(
+        return ChangedPage(
             results=results,
             server_date=answer.server_date,
             elapsed_s=answer.elapsed_s,
@@ -101,11 +118,16 @@ class CommercetoolsClient:
 
     def read_orders_by_ids(self, ids: Sequence[str], expand: Sequence[str] = ()) -> list[Row]:
         """In no particular order; unknown ids are left out."""
-        return self._read_in("/orders", "id", ids, expand)
+        return self._read_in("/orders", "id in ({})", ids, expand)
 
     def read_orders_by_numbers(self, numbers: Sequence[str], expand: Sequence[str] = ()) -> list[Row]:
         """In no particular order; unknown numbers are left out."""
-        return self._read_in("/orders", "orderNumber", numbers, expand)
+        return self._read_in("/orders", "orderNumber in ({})", numbers, expand)
+
+    def read_orders_by_payments(self, payment_ids: Sequence[str], expand: Sequence[str] = ()) -> list[Row]:
+        """Orders that refer to any of these Payments, each once, in no particular order."""
+        rows = self._read_in("/orders", "paymentInfo(payments(id in ({})))", payment_ids, expand)
+        return list({row["id"]: row for row in rows}.values())
 
     def update_order(
         self, order_id: str, version: int, actions: Sequence[Mapping[str, Any]], expand: Sequence[str] = ()
@@ -126,7 +148,7 @@ class CommercetoolsClient:
 
     def read_channels(self, ids: Sequence[str]) -> list[Row]:
         """In no particular order; unknown ids are left out."""
-        return self._read_in("/channels", "id", ids, ())
+        return self._read_in("/channels", "id in ({})", ids, ())
 
     def _get(
         self,
@@ -151,14 +173,14 @@ class CommercetoolsClient:
         answer = self._get(path, [("expand", one) for one in expand], absent_ok=True)
         return None if answer.status == 404 else _row(answer)
 
-    def _read_in(self, path: str, field: str, values: Sequence[str], expand: Sequence[str]) -> list[Row]:
+    def _read_in(self, path: str, predicate: str, values: Sequence[str], expand: Sequence[str]) -> list[Row]:
         found: list[Row] = []
-        for chunk in self._chunks(path, field, list(dict.fromkeys(values)), expand):
-            found += self._read_chunk(path, field, chunk, expand)
+        for chunk in self._chunks(path, predicate, list(dict.fromkeys(values)), expand):
+            found += self._read_chunk(path, predicate, chunk, expand)
         return found
 
-    def _read_chunk(self, path: str, field: str, chunk: list[str], expand: Sequence[str]) -> list[Row]:
-        pairs = _in_query(field, chunk, expand)
+    def _read_chunk(self, path: str, predicate: str, chunk: list[str], expand: Sequence[str]) -> list[Row]:
+        pairs = _in_query(predicate, chunk, expand)
         try:
             answer = self._get(path, pairs, less_ok=len(chunk) > 1, check=_is_page)
         except (RecordRejected, Retriable) as error:
@@ -168,12 +190,16 @@ class CommercetoolsClient:
             return list(answer.json["results"])
         middle = len(chunk) // 2
         halves = chunk[:middle], chunk[middle:]
-        return [row for half in halves for row in self._read_chunk(path, field, half, expand)]
+        return [row for half in halves for row in self._read_chunk(path, predicate, half, expand)]
 
-    def _chunks(self, path: str, field: str, values: list[str], expand: Sequence[str]) -> Iterator[list[str]]:
+    def _chunks(
+        self, path: str, predicate: str, values: list[str], expand: Sequence[str]
+    ) -> Iterator[list[str]]:
         """As many values in one request as its URL can hold."""
         fixed = (
-            len(self.http.base_url + self._root + path) + 1 + len(encode_query(_in_query(field, [], expand)))
+            len(self.http.base_url + self._root + path)
+            + 1
+            + len(encode_query(_in_query(predicate, [], expand)))
         )
         comma = len(quote(", ", safe=""))
         chunk: list[str] = []
@@ -220,9 +246,9 @@ def render_timestamp(moment: datetime) -> str:
     return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
 
 
-def _in_query(field: str, values: Sequence[str], expand: Sequence[str]) -> Pairs:
+def _in_query(predicate: str, values: Sequence[str], expand: Sequence[str]) -> Pairs:
     pairs = [
-        ("where", f"{field} in ({', '.join(quoted(value) for value in values)})"),
+        ("where", predicate.format(", ".join(quoted(value) for value in values))),
         ("limit", str(PAGE_SIZE_MAX)),
         ("withTotal", "false"),
     ]

@@ -18,6 +18,7 @@ class HeldFailures:
         self._held: list[Outcome] = []
         self._same: int = 0
         self._code = ""
+        self._stopped = False
 
     def __len__(self) -> int:
         return len(self._held)
@@ -30,6 +31,7 @@ class HeldFailures:
         self._code = code
         self._held.append(outcome)
         if self._same >= SAME_FAILURE_MAX:
+            self._stopped = True
             last = outcome.rejection
             raise RunStopped(
                 Problem(
@@ -51,4 +53,5 @@ class HeldFailures:
 
     def release(self) -> list[Outcome]:
         held, self._held = self._held, []
-        return held
+        # A late success of another worker does not undo the verdict.
+        return [] if self._stopped else held

@@ -107,7 +107,7 @@ class Processor:
             dead = waiting.get(change.entity)
             if dead and dead.covers(change.version, self.mapping_digest):
                 page.outcomes.append(_skipped(change, f"waiting as dead letter {dead.id}"))
-                last = change.entity
+                last = change.cursor
                 continue
             mapped = self._map(change, page.bases.get(change.entity))
             if isinstance(mapped, Outcome):
@@ -120,7 +120,7 @@ class Processor:
             else:
                 self._actionable += 1
                 page.wanted.append(mapped)
-            last = change.entity
+            last = change.cursor
         if page.cut:
             page.cursor = last
         return page
@@ -170,11 +170,11 @@ class Processor:
         queue: deque[tuple[list[Desired], Mapping[str, Any], Mapping[str, Any], int]] = deque(
             (ready[start : start + size], page.targets, page.bases, 0) for start in range(0, len(ready), size)
         )
-        running: set[Future[Any]] = set()
+        running: dict[Future[Any], None] = {}  # in the order of submission, which is the order of outcomes
         trouble: Exception | None = None
         while queue or running:
             while queue and len(running) < 2 * self.executor.workers and not (trouble or self.stopping()):
-                running.add(self.executor.submit(self._work, *queue.popleft()))
+                running[self.executor.submit(self._work, *queue.popleft())] = None
             if not running:
                 break
             ahead: set[Future[Any]] = set()
@@ -182,9 +182,9 @@ class Processor:
                 ahead.update(on_wait() if on_wait else ())
             except SyncError as error:
                 trouble = trouble or error
-            done, _ = wait(running | ahead, timeout=0.5, return_when=FIRST_COMPLETED)
-            for future in done & running:
-                running.discard(future)
+            done, _ = wait(ahead.union(running), timeout=0.5, return_when=FIRST_COMPLETED)
+            for future in [future for future in running if future in done]:
+                del running[future]
                 try:
                     results = future.result()
                     for result in results:
@@ -210,9 +210,14 @@ class Processor:
                 self._settle(outcome)
 
     def _intend(self, wanted: Sequence[tuple[Desired, Any]]) -> None:
-        if wanted and not self.gate.dry_run:
-            with self.store.atomic():
-                self.job.intend(self.store, wanted, self.clock.now())
+        if not wanted or self.gate.dry_run:
+            return
+        with self.store.atomic():
+            if self.job.skips_by_digest:
+                # Until the outcome is known nobody knows what the target has: were the source to go back
+                # to the state applied last, its key must not hide a write that arrived without an answer.
+                self.store.forget_processed(self.job.name, [desired.entity for desired, _ in wanted])
+            self.job.intend(self.store, wanted, self.clock.now())
 
     def _once_more(self, again: _Again) -> tuple[list[Desired], Mapping[str, Any], Mapping[str, Any], int]:
         """Main thread: what was on its way is part of the base now."""
@@ -293,7 +298,7 @@ class Processor:
         change = changes[0] if changes else Change(wanted.entity, wanted.label, wanted.version)
         mapped = self._map(change, bases.get(wanted.entity))
         if isinstance(mapped, Outcome):
-            return mapped
+            return replace(mapped, attempted=True)
         target = self.job.read_target_again(mapped, bases.get(wanted.entity))
         return _Again(mapped, target, tries, error)
 

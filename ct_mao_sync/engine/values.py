@@ -26,6 +26,8 @@ class Change:
     """The source's version of the record, 0 where it has none."""
     record: Any = None
     rejection: Rejection | None = None
+    cursor: str | None = None
+    """Where a scan can go on after this change; None where that is only known after its page."""
 
 
 @dataclass(frozen=True, slots=True)

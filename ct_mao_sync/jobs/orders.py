@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -45,6 +45,8 @@ from ct_mao_sync.models.json import digest
 from ct_mao_sync.state.store import Store
 
 NAME = "orders"
+ORDERS_PASS = "window:orders"
+PAYMENTS_PASS = "window:payments"
 EXPAND = (
     "paymentInfo.payments[*]",
     "shippingInfo.shippingMethod",
@@ -100,16 +102,21 @@ class OrdersJob:
     # ---- source ----------------------------------------------------------------------------------
 
     def passes(self, now: datetime) -> Sequence[Pass]:
-        return (
-            Pass(
-                name="window:orders",
-                overlap_s=self._config.sync.overlap_seconds,
-                settle_s=self._config.sync.settle_seconds,
-                start_at=self._config.orders.start_at,
-            ),
+        orders = Pass(
+            name=ORDERS_PASS,
+            overlap_s=self._config.sync.overlap_seconds,
+            settle_s=self._config.sync.settle_seconds,
+            start_at=self._config.orders.start_at,
         )
+        rules = self._config.orders
+        if rules.hold_until_paid and rules.paid_by == "payments":
+            # A change of a Payment does not touch its Order, so it is looked for on its own.
+            return orders, replace(orders, name=PAYMENTS_PASS)
+        return (orders,)
 
     def read_page(self, scan: Pass, since: datetime, until: datetime | None, cursor: str | None) -> Page:
+        if scan.name == PAYMENTS_PASS:
+            return self._read_paid_page(since, until, cursor)
         page = self._commercetools.read_orders_page(
             since=since,
             until=until,
@@ -119,6 +126,21 @@ class OrdersJob:
         )
         return Page(
             changes=_changes(page.results),
+            cursor=None if page.is_last else page.last_id,
+            server_now=page.server_date,
+            elapsed_s=page.elapsed_s,
+            read_count=len(page.results),
+        )
+
+    def _read_paid_page(self, since: datetime, until: datetime | None, cursor: str | None) -> Page:
+        """The orders of the payments that changed."""
+        page = self._commercetools.read_payments_page(
+            since=since, until=until, after_id=cursor, limit=self._config.sync.page_size
+        )
+        ids = [str(payment["id"]) for payment in page.results]
+        orders = self._commercetools.read_orders_by_payments(ids, EXPAND) if ids else []
+        return Page(
+            changes=[replace(change, cursor=None) for change in _changes(orders)],
             cursor=None if page.is_last else page.last_id,
             server_now=page.server_date,
             elapsed_s=page.elapsed_s,
@@ -386,9 +408,9 @@ def _changes(results: Sequence[Mapping[str, Any]]) -> list[Change]:
         version = raw.get("version")
         version = version if isinstance(version, int) else 0
         if isinstance(parsed, Rejection):
-            changes.append(Change(entity, label, version, rejection=parsed))
+            changes.append(Change(entity, label, version, rejection=parsed, cursor=entity))
         else:
-            changes.append(Change(entity, label, version, OrderRecord(raw, parsed)))
+            changes.append(Change(entity, label, version, OrderRecord(raw, parsed), cursor=entity))
     return changes
 
 
