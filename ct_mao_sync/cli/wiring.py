@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import secrets as random_source
 import signal
 import threading
@@ -40,6 +41,8 @@ class Application:
     executor: Executor | None = None
     new_run_id: Callable[[], str] = lambda: random_source.token_hex(4)
     stopping: Callable[[], bool] = lambda: False
+    rng: random.Random = field(default_factory=random.Random)
+    """Jitter of every pause."""
     _clients: list[HttpClient] = field(default_factory=list)
 
     def open_store(self, *, dry_run: bool = False) -> Store:
@@ -81,6 +84,7 @@ class Application:
                 stopping=self.stopping,
                 progress=progress,
                 requests_sent=lambda: sum(client.requests_sent for client in self._clients),
+                rng=self.rng,
             ).execute()
 
     def _close_clients(self) -> None:
@@ -135,6 +139,7 @@ class Application:
             correlation_id=run,
             remote=remote,
             url_key=url_key,
+            rng=self.rng,
         )
         self._clients.append(client)
         return client

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -62,6 +63,7 @@ class Run:
         stopping: Callable[[], bool] = lambda: False,
         progress: Progress | None = None,
         requests_sent: Callable[[], int] = lambda: 0,
+        rng: random.Random | None = None,
     ) -> None:
         self._job = job
         self._store = store
@@ -87,6 +89,7 @@ class Run:
             allow=options.allow,
             progress=progress,
             stopping=stopping,
+            rng=rng or random.Random(),  # jitter
         )
 
     def execute(self) -> RunReport:
@@ -207,6 +210,7 @@ class Run:
         self.report.until = until
         window = replace(window, until=until)
         ahead = _ReadAhead(self, scan, window, first)
+        reached = window.cursor
         while True:
             page, last = ahead.take()
             if not page.cut and not last:
@@ -217,11 +221,12 @@ class Run:
             self._processor.finish_page()
             if page.cut:
                 self.report.limit_reached = True
-                self._commit_page(scan, window, page.cursor or window.cursor, done=False)
+                self._commit_page(scan, window, page.cursor or reached, done=False)
                 return False
             self._commit_page(scan, window, page.cursor, done=last)
             if last:
                 return True
+            reached = page.cursor
 
     def _read(self, scan: Pass, window: Window, cursor: str | None) -> Page:
         return self._job.read_page(scan, window.since, window.query_until, cursor)
