@@ -134,7 +134,11 @@ def _normalise_text(text: str, name: str) -> str:
 
 
 def _plain(number: Decimal) -> str:
-    text = format(number.normalize(), "f") if number.is_finite() else str(number)
+    if not number.is_finite() or abs(number.adjusted()) > 100:
+        return str(number)
+    text = format(number, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
 
 
