@@ -19,6 +19,8 @@ from decimal import Decimal
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .inventory_settings import InventorySettings
+
 if TYPE_CHECKING:
     from .faults import Faults
 
@@ -92,7 +94,7 @@ class ManualClock:
 
 
 @dataclass(frozen=True, slots=True)
-class SandboxSettings:
+class SandboxSettings(InventorySettings):
     """How the two simulated tenants are set up. Times in seconds; `*_skew_s` moves a service's own clock."""
 
     project_key: str = "sandbox"
@@ -188,6 +190,8 @@ class ManhattanStore:
     """Members of saved orders that MAO does not know and silently dropped, by path."""
     tokens: dict[str, datetime] = field(default_factory=dict)
     """Access token -> the moment (service's clock) it expires."""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """Anything else the Manhattan side wants to keep (stock)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +217,10 @@ def endpoint_of(path: str) -> str:
     return path
 
 
-_READ_POSTS = ("/search", "/graphql", "/permittedModTypes", "/oauth/token")
+_READ_POSTS = (
+    *("/search", "/graphql", "/permittedModTypes", "/oauth/token"),
+    *("/availabilitydetail", "/availabilitystatus"),
+)
 
 
 def is_write(request: Request) -> bool:

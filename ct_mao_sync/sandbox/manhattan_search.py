@@ -72,14 +72,27 @@ class Search:
     size: int
     offset: int | None
     template: Json | None
+    fields: Mapping[str, Any]
+    key: str
 
 
-def read_search(body: Json, *, now: datetime, size_default: int, size_max: int, by_key: bool) -> Search:
+def read_search(
+    body: Json,
+    *,
+    now: datetime,
+    size_default: int,
+    size_max: int,
+    by_key: bool,
+    fields: Mapping[str, Any] | None = None,
+    key: str = "OrderId",
+) -> Search:
     """The request body of a search; raises Refused for what MAO does not understand.
 
     now      for CurrentTime
-    by_key   False: a condition OrderId < or > is refused, as some tenants do
+    by_key   False: a condition on `key` with < or > is refused, as some tenants do
+    fields   what may be searched and sorted by; an order's when None
     """
+    fields = _SEARCHED_ORDER if fields is None else fields
     query = body.get("Query")
     if query is not None and not isinstance(query, str):
         raise _bad("Query must be a text")
@@ -90,22 +103,24 @@ def read_search(body: Json, *, now: datetime, size_default: int, size_max: int, 
     if template is not None and not isinstance(template, dict):
         raise _bad("Template must be an object")
     return Search(
-        parse_query(query or "", now=now, by_key=by_key),
-        _read_sort(body.get("Sort", body.get("Sorted"))),
+        parse_query(query or "", now=now, by_key=by_key, fields=fields, key=key),
+        _read_sort(body.get("Sort", body.get("Sorted")), fields),
         page,
         min(size, size_max),
         offset,
         template,
+        fields,
+        key,
     )
 
 
-def rows_of(search: Search, orders: Iterable[Json]) -> tuple[list[Json], int]:
+def rows_of(search: Search, orders: Iterable[Any]) -> tuple[list[Any], int]:
     """The page of rows asked for, and the count of all that match."""
     found = [order for order in orders if search.condition(order)]
     # Without Sort the order of rows is not defined: any, but the same for every page.
-    found.sort(key=lambda order: zlib.crc32(order["OrderId"].encode()))
+    found.sort(key=lambda order: zlib.crc32(order.get(search.key).encode()))
     for attribute, ascending in reversed(search.sort):
-        found.sort(key=lambda order: _sort_key(order.get(attribute), attribute), reverse=not ascending)
+        found.sort(key=_sort_key(attribute, search.fields), reverse=not ascending)
     first = search.offset if search.offset is not None else search.page * search.size
     page = found[first : first + search.size]
     if search.template:
@@ -113,7 +128,7 @@ def rows_of(search: Search, orders: Iterable[Json]) -> tuple[list[Json], int]:
     return page, len(found)
 
 
-def project(document: Json, template: Mapping[str, Any]) -> Json:
+def project(document: Any, template: Mapping[str, Any]) -> Json:
     """Only the members that the template names, plus Messages."""
     projected: Json = {}
     for name, inner in template.items():
@@ -128,17 +143,26 @@ def project(document: Json, template: Mapping[str, Any]) -> Json:
     return projected
 
 
-def parse_query(text: str, *, now: datetime, by_key: bool = True) -> Condition:
+def parse_query(
+    text: str,
+    *,
+    now: datetime,
+    by_key: bool = True,
+    fields: Mapping[str, Any] = _SEARCHED_ORDER,
+    key: str = "OrderId",
+) -> Condition:
     """The condition that the query text stands for; raises Refused with what is wrong in it."""
     if not text.strip():
         return lambda order: True
-    return _Parser(text, now, by_key).parse()
+    return _Parser(text, now, by_key, fields, key).parse()
 
 
 class _Parser:
-    def __init__(self, text: str, now: datetime, by_key: bool) -> None:
+    def __init__(self, text: str, now: datetime, by_key: bool, fields: Mapping[str, Any], key: str) -> None:
         self._now = now
         self._by_key = by_key
+        self._fields = fields
+        self._key = key
         self._tokens = list(_tokens(text))
         self._at = 0
 
@@ -169,14 +193,14 @@ class _Parser:
             return condition
         if kind != "word":
             raise _bad(f"an attribute is expected instead of {text!r} in Query")
-        read, value_kind = _attribute(text)
+        read, value_kind = _attribute(text, self._fields)
         if self._word("in"):
             return self._in(read, value_kind)
         kind, operator = self._next()
         if kind != "op":
             raise _bad(f"an operator is expected instead of {operator!r} in Query")
-        if text == "OrderId" and not self._by_key and operator not in ("=", "!="):
-            raise _bad(f"operator {operator} is not supported for OrderId")
+        if text == self._key and not self._by_key and operator not in ("=", "!="):
+            raise _bad(f"operator {operator} is not supported for {text}")
         literal_kind, literal = self._next()
         if literal_kind not in ("quoted", "word", "now"):
             raise _bad(f"a value is expected instead of {literal!r} in Query")
@@ -277,10 +301,10 @@ class _Reader:
         return lambda order: fits(order.get(first))
 
 
-def _attribute(path: str) -> tuple[_Reader, str]:
+def _attribute(path: str, fields: Mapping[str, Any]) -> tuple[_Reader, str]:
     """How to read an attribute's values from an order, and their type."""
     first, _, rest = path.partition(".")
-    kind = _SEARCHED_ORDER.get(first)
+    kind = fields.get(first)
     if not rest:
         if not isinstance(kind, str) or kind == "any":
             raise _bad(f"attribute {path} cannot be searched")
@@ -314,12 +338,17 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def _sort_key(value: Any, attribute: str) -> tuple[bool, Any]:
-    kind = _SEARCHED_ORDER[attribute]
-    return (value is not None, None if value is None else _CONVERT[_type_of(kind)](value))
+def _sort_key(attribute: str, fields: Mapping[str, Any]) -> Callable[[Any], tuple[bool, Any]]:
+    convert = _CONVERT[_type_of(fields[attribute])]
+
+    def key(row: Any) -> tuple[bool, Any]:
+        value = row.get(attribute)
+        return (value is not None, None if value is None else convert(value))
+
+    return key
 
 
-def _read_sort(sort: object) -> tuple[tuple[str, bool], ...]:
+def _read_sort(sort: object, fields: Mapping[str, Any]) -> tuple[tuple[str, bool], ...]:
     if sort is None:
         return ()
     entries = sort if isinstance(sort, list) else [sort]
@@ -329,7 +358,7 @@ def _read_sort(sort: object) -> tuple[tuple[str, bool], ...]:
             raise _bad("Sort must be an object or a list of them")
         by_name = {str(name).lower(): value for name, value in entry.items()}
         attribute, direction = by_name.get("attribute"), str(by_name.get("direction", "asc")).lower()
-        kind = _SEARCHED_ORDER.get(attribute) if isinstance(attribute, str) else None
+        kind = fields.get(attribute) if isinstance(attribute, str) else None
         if not isinstance(kind, str) or kind == "any":
             raise _bad(f"cannot sort by {attribute}")
         if direction not in ("asc", "desc"):

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from .core import MANHATTAN, Json, World
 from .manhattan_envelope import Refused
+from .manhattan_reservations import book_order
 
 
 def key_of(world: World, org: str, order_id: str) -> str:
@@ -62,6 +63,7 @@ def store_order(world: World, key: str, order: Json) -> None:
         store.previous[key] = before
     store.orders[key] = order
     store.changed_at[key] = now
+    book_order(world, key, order)
 
 
 def visible_orders(world: World, org: str, *, stale_s: float = 0.0) -> Iterator[Json]:
