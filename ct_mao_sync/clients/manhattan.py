@@ -23,7 +23,6 @@ ENDPOINTS: Mapping[str, str] = MappingProxyType(
         "archived-order": "/order/api/order/extended/order/orderId/{order_id}",
         "order-save": "/order/api/order/order/save",
         "order-cancel": "/order/api/order/order/orderId/{order_id}/cancel",
-        "order-lines-cancel": "/order/api/order/order/orderId/{order_id}/orderLine/cancel",
     }
 )
 # MAO documents no way to escape a quote in a query.
@@ -119,18 +118,6 @@ class ManhattanClient:
         if comments:
             body["CancelComments"] = comments
         answer = self._send("POST", "order-cancel", order_id, json=body, write=True)
-        return envelope.parse_row(answer.json) or {}
-
-    def cancel_lines(self, order_id: str, line_ids: Sequence[str], reason_id: str, comments: str = "") -> Row:
-        """Whole lines; for released ones MAO only notes the wish and decides later
-        (`CancellationRequestStatus`)."""
-        body: dict[str, Any] = {
-            "CancelReason": {"ReasonId": reason_id},
-            "OrderLine": [{"OrderLineId": line_id} for line_id in line_ids],
-        }
-        if comments:
-            body["CancelComments"] = comments
-        answer = self._send("POST", "order-lines-cancel", order_id, json=body, write=True)
         return envelope.parse_row(answer.json) or {}
 
     def _read_one(self, endpoint: str, order_id: str) -> Row | None:

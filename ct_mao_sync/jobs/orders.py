@@ -148,14 +148,18 @@ class OrdersJob:
         )
 
     def read_entities(self, entities: Sequence[str]) -> list[Change]:
-        if len(entities) == 1:
-            found = self._commercetools.read_order(entities[0], EXPAND)
-            results = [found] if found else []
-        else:
-            results = self._commercetools.read_orders_by_ids(entities, EXPAND)
-        changes = _changes(results)
-        present = {change.entity for change in changes}
-        return changes + [Change(entity, entity, 0) for entity in entities if entity not in present]
+        results = self._commercetools.read_orders_by_ids(entities, EXPAND) if len(entities) > 1 else []
+        present = {str(order["id"]) for order in results}
+        gone: list[Change] = []
+        for entity in entities:
+            if entity not in present:
+                # Queries may lag; only a read by id knows that an order is gone.
+                found = self._commercetools.read_order(entity, EXPAND)
+                if found:
+                    results.append(found)
+                else:
+                    gone.append(Change(entity, entity, 0))
+        return _changes(results) + gone
 
     def read_given(self, labels: Sequence[str]) -> tuple[list[Change], list[tuple[str, Rejection]]]:
         results = self._commercetools.read_orders_by_numbers(labels, EXPAND)
@@ -432,7 +436,8 @@ def _summary(write: SaveOrder | CancelOrder | UpdateSyncInfo, wanted: WantedOrde
     text = f"{write.action} {write.subject}"
     if isinstance(write, SaveOrder):
         if write.creates:
-            return f"{text}: {len(write.body.get('OrderLine') or ())} lines"
+            count = len(write.body.get("OrderLine") or ())
+            return f"{text}: {count} {'line' if count == 1 else 'lines'}"
         return f"{text}: {', '.join(write.changed)}"
     return text
 

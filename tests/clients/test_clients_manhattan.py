@@ -173,18 +173,15 @@ def test_cancelling_names_the_reason() -> None:
     client = mao(adapter)
     client.cancel_order("1", "CancelLine", "by the customer")
     client.cancel_order("1", "CancelLine")
-    client.cancel_lines("1", ["l1", "l2"], "CancelLine")
     path = f"{API}/order/api/order/order/orderId/1"
     assert [request.url for request in adapter.requests] == [
         f"{path}/cancel",
         f"{path}/cancel",
-        f"{path}/orderLine/cancel",
     ]
     reason = {"CancelReason": {"ReasonId": "CancelLine"}}
     assert adapter.bodies == [
         {"OrderId": "1", **reason, "CancelComments": "by the customer"},
         {"OrderId": "1", **reason},
-        {**reason, "OrderLine": [{"OrderLineId": "l1"}, {"OrderLineId": "l2"}]},
     ]
 
 
