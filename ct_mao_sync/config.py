@@ -145,7 +145,7 @@ def _read_text(path: Path) -> str:
         if isinstance(error, FileNotFoundError):
             what, hint = (
                 "there is no such file",
-                "write one with `ct-mao-sync init`, or name it: --config FILE",
+                "copy config.example.toml and fill it in, or name another: --config FILE",
             )
         else:
             what, hint = f"cannot be read: {error.strerror}", "check the file and its permissions"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ct_mao_sync.state.store import Store
 
 JOB = click.Choice(["orders"])
+CURES_SHOWN_MAX = 5
 
 
 def _selection(command: Any) -> Any:
@@ -99,7 +101,7 @@ def list_errors(
     context: click.Context, job: str | None, code: str | None, entity: str | None, include_discarded: bool
 ) -> None:
     """List them: number, code, record, message."""
-    from ct_mao_sync.cli.render import one_line, print_json, table, terminal_width, wrap
+    from ct_mao_sync.cli.render import one_line, print_json, wrap
 
     with _open(context) as (_, store):
         letters = store.dead_letters(job=job, code=code, entity=entity, include_discarded=include_discarded)
@@ -109,32 +111,19 @@ def list_errors(
     if not letters:
         click.echo("no dead letters")
         return
-    narrow = terminal_width() < 100
     for group in dict.fromkeys(letter.code for letter in letters):
         members = [letter for letter in letters if letter.code == group]
         click.echo(f"{group}  ({len(members)})")
-        if narrow:
-            for letter in members:
-                click.echo(wrap(f"{letter.id}  {one_line(letter.message)}", indent="  "))
-        else:
-            rows = [
-                (
-                    f"  {letter.id}",
-                    letter.job,
-                    one_line(letter.label),
-                    f"{letter.last_at:%m-%d %H:%MZ}",
-                    _next(letter),
-                )
-                for letter in members
-            ]
-            click.echo(table(rows, ("  no", "job", "record", "last try", "next try")))
-            click.echo(wrap(one_line(members[0].message), indent="      "))
-        if members[0].hint:
-            # One cure for all of them, where there are several.
-            cure = members[0].hint
-            if len(members) > 1:
-                cure = cure.replace(f"--entity {members[0].entity}", f"--code {group}")
-            click.echo(wrap(f"cure: {one_line(cure)}", indent="      "))
+        for letter in members:
+            tries = f"last try {letter.last_at:%m-%d %H:%MZ}, next {_next(letter)}"
+            text = f"{letter.id}  {one_line(letter.label)}  {letter.job}, {tries}"
+            click.echo(wrap(text, indent="  ", hang="      "))
+            click.echo(wrap(one_line(letter.message), indent="      "))
+        cures = dict.fromkeys(_cure(letter, of_many=len(members) > 1) for letter in members if letter.hint)
+        for cure in list(cures)[:CURES_SHOWN_MAX]:
+            click.echo(wrap(f"cure: {cure}", indent="    "))
+        if len(cures) > CURES_SHOWN_MAX:
+            click.echo(wrap("and others: ct-mao-sync errors show NUMBER", indent="    "))
 
 
 @errors.command("show")
@@ -170,12 +159,12 @@ def show_error(context: click.Context, number: int) -> None:
     for event in events[-10:]:
         click.echo(wrap(f"{event.at:%m-%d %H:%M:%SZ} {event.action} {one_line(event.subject)}", indent="  "))
     if letter.hint:
-        click.echo(wrap(f"cure: {one_line(letter.hint)}", indent="  "))
+        click.echo(wrap(f"cure: {_cure(letter)}", indent="  "))
 
 
 @errors.command("discard")
 @click.argument("numbers", type=int, nargs=-1, required=True, metavar="NUMBER...")
-@click.option("--reason", required=True, help="Why; kept with the record.")
+@click.option("--reason", required=True, help="Why; kept with the record. No personal data.")
 @global_options
 @click.pass_context
 def discard_error(context: click.Context, numbers: tuple[int, ...], reason: str) -> None:
@@ -217,6 +206,19 @@ def _letter(store: Store, number: int) -> Any:
     if letter is None:
         raise click.UsageError(f"there is no dead letter {number}; see: ct-mao-sync errors list")
     return letter
+
+
+def _cure(letter: Any, *, of_many: bool = False) -> str:
+    """The hint as commands that can be pasted: the number is known only now, and several of one kind are
+    replayed together."""
+    from ct_mao_sync.cli.render import one_line
+
+    cure = one_line(letter.hint)
+    if of_many:
+        cure = cure.replace(f"--entity {letter.entity}", f"--code {letter.code}")
+    discard = "errors discard"
+    number = "NUMBER" if of_many else letter.id
+    return re.sub(rf"{discard}(?! \S)", f'{discard} {number} --reason "…"', cure)
 
 
 def _next(letter: Any) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 import click
 
 from ct_mao_sync.engine.report import RunReport
-from ct_mao_sync.errors import Problem, SyncError
+from ct_mao_sync.errors import EXIT_RETRIABLE, EXIT_STOPPED, Problem, SyncError
 from ct_mao_sync.mapping.redact import mask_payload
 from ct_mao_sync.models.json import dump_json
 
@@ -77,25 +76,38 @@ def print_report(report: RunReport) -> None:
         for reason, count in report.skip_reasons.most_common(5):
             click.echo(f"  skipped {count}: {one_line(reason)}")
     if report.limit_reached:
-        click.echo("  --limit was reached; the next run goes on from here")
+        further = "there is more" if report.dry_run else "the next run goes on from here"
+        click.echo(f"  --limit was reached; {further}")
     click.echo(render_report(report))
-    if report.counts["rejected"] and not report.dry_run:
+    if report.dead_letters and not report.dry_run:
         waits = (
-            "1 record waits"
-            if report.counts["rejected"] == 1
-            else f"{report.counts['rejected']} records wait"
+            "1 record waits as dead letter"
+            if report.dead_letters == 1
+            else f"{report.dead_letters} records wait as dead letters"
         )
-        click.echo(f"  {waits} as dead letters: ct-mao-sync errors list")
+        click.echo(f"  {waits}: ct-mao-sync errors list")
+    held_back = [problem for _, _, problem in report.rejected if problem.code.endswith("-limit")]
+    if held_back:
+        click.echo(f"hint: {one_line(held_back[0].hint)}", err=True)
     if report.problem:
         click.echo(render_problem(report.problem), err=True)
+        if report.ended_early_code in (EXIT_RETRIABLE, EXIT_STOPPED) and not report.dry_run:
+            click.echo(f"  {_what_is_safe(report)}", err=True)
 
 
-def wrap(text: str, *, indent: str = "", width: int | None = None) -> str:
+def _what_is_safe(report: RunReport) -> str:
+    if report.watermark is None:
+        return "nothing is lost: the next run begins where this one began"
+    return f"nothing is lost: the next run goes on from {report.watermark:%Y-%m-%d %H:%M:%SZ}"
+
+
+def wrap(text: str, *, indent: str = "", hang: str = "", width: int | None = None) -> str:
+    """Lines of the terminal's width; the second and further ones begin with `hang`, else with `indent`."""
     return textwrap.fill(
         text,
         width=width or terminal_width(),
         initial_indent=indent,
-        subsequent_indent=indent,
+        subsequent_indent=hang or indent,
         break_long_words=False,
         break_on_hyphens=False,
     )
@@ -109,16 +121,6 @@ def terminal_width() -> int:
 
 def is_terminal() -> bool:
     return sys.stdout.isatty()
-
-
-def table(rows: Iterable[tuple[str, ...]], header: tuple[str, ...]) -> str:
-    """Plain columns, two spaces apart, for people and for grep."""
-    content = [header, *rows]
-    widths = [max(len(row[column]) for row in content) for column in range(len(header))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in content
-    )
 
 
 def _window(since: datetime | None, until: datetime | None) -> str:

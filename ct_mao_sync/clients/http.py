@@ -33,6 +33,8 @@ ANSWER_MAX_BYTES = 64_000_000
 FIRST_PAUSE_S = 0.5
 PAUSE_MAX_S = 20.0
 RETRY_AFTER_MIN_S = 1.0
+TELL_AFTER_S = 5.0
+TELL_EVERY_S = 60.0
 
 _FOREIGN_TO_AN_ID = re.compile(r"[^A-Za-z0-9._-]")
 _log = logging.getLogger("ct_mao_sync.http")
@@ -110,6 +112,7 @@ class HttpClient:
             **(headers or {}),
         }
         self._lock = threading.Lock()
+        self._told_s: float | None = None
         self._requests_sent = 0
         self._numbers = itertools.count(1)
 
@@ -207,6 +210,8 @@ class HttpClient:
             asked_s = last.failure.retry_after_s if last is not None else None
             if asked_s is not None:  # the server knows best, except that "at once" is no advice
                 pause_s = max(asked_s, min(pause_s, RETRY_AFTER_MIN_S))
+            if last is not None:
+                self._tell_patience(last.failure, pause_s, left_s())
             return min(pause_s, left_s())
 
         retrying = Retrying(
@@ -218,6 +223,18 @@ class HttpClient:
             final = failed
         tried_s = self._clock.monotonic() - (started_s or 0.0)
         raise self._judge.error(request, final.failure, final.correlation_id, attempts, tried_s)
+
+    def _tell_patience(self, failure: Failure, pause_s: float, left_s: float) -> None:
+        """A run that only waits looks like one that hangs; one line a minute says which it is."""
+        if self._retry_s - left_s + pause_s < TELL_AFTER_S or left_s < TELL_AFTER_S:
+            return
+        with self._lock:
+            now_s = self._clock.monotonic()
+            if self._told_s is not None and now_s - self._told_s < TELL_EVERY_S:
+                return
+            self._told_s = now_s
+        text = "%s; trying again for up to %d s"
+        _log.warning(text, self._judge.said(failure), left_s, extra={"remote": self.remote})
 
     def _attempt(self, request: Request, epoch: int) -> Answer:
         """One attempt, or two when the token had to be renewed: a 401 did nothing, so this is no repeat."""

@@ -120,13 +120,17 @@ class Judge:
             return Failure("server-error", text, True, 503, None, refusal)
         return self._refused(request, answer, refusal)
 
+    def said(self, failure: Failure) -> str:
+        """What went wrong, in a few words that name the system and the host."""
+        return f"{self._who} {failure.text}"
+
     def error(
         self, request: Request, failure: Failure, correlation_id: str, attempts: int, tried_s: float
     ) -> SyncError:
         """The error of a request that will not be tried again."""
         context = self.context(request.subject, correlation_id, failure.status, failure.refusal)
         context["attempts"] = attempts
-        said = f"{self._who} {failure.text}"
+        said = self.said(failure)
         if failure.permanent:
             hint = failure.hint or f"check {self._url_key}"
             return RunStopped(Problem(failure.code, said, self._url_key, hint, context))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ct_mao_sync.engine.values import Outcome
 from ct_mao_sync.errors import Problem, RunStopped
 
@@ -33,14 +35,15 @@ class HeldFailures:
         if self._same >= SAME_FAILURE_MAX:
             self._stopped = True
             last = outcome.rejection
+            again = f"ct-mao-sync sync {self._job}"
             raise RunStopped(
                 Problem(
                     code=last.code,
-                    message=f"{self._job}: {self._target} refused {self._same} records in a row with the "
-                    f"same answer, so the job was stopped; the last one was {outcome.label}: {last.message}",
-                    hint=last.hint
-                    or f"nothing is lost: the watermark stays. Find out what changed in {self._target}, "
-                    f"then: ct-mao-sync sync {self._job}",
+                    message=f"{self._job}: {self._same} records in a row were refused with the same answer, "
+                    f"so the job was stopped; the last one: {last.message}",
+                    # None of them is a dead letter, so there is nothing to replay.
+                    hint=re.sub(r"ct-mao-sync replay-errors( --\w+ \S+)?", again, last.hint)
+                    or f"find out what changed in {self._target}, then: {again}",
                     context=last.context,
                 )
             )

@@ -37,15 +37,16 @@ def job_lock(state_path: Path, job: str, wait_s: float, clock: Clock) -> Iterato
         # Not inherited: a command started by the run must not keep the lock after it.
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        reason = (
-            f"there is no folder {path.parent}" if isinstance(error, FileNotFoundError) else error.strerror
-        )
+        reason, hint = error.strerror, f"check free space and permissions: ls -ld {path.parent}"
+        if isinstance(error, FileNotFoundError):
+            reason = f"there is no folder {path.parent}"
+            hint = f"correct state.path, or make the folder: mkdir -p {path.parent}"
         raise RunStopped(
             Problem(
                 "state-unwritable",
                 f"the lock file {path} cannot be written: {reason}",
                 field="state.path",
-                hint=f"check free space and permissions: ls -ld {path.parent}",
+                hint=hint,
                 context={"path": str(path)},
             )
         ) from None

@@ -330,12 +330,12 @@ def _skipped(change: Change, reason: str) -> Outcome:
 
 def _given_up(wanted: Desired, error: SyncError, tries: int, job: Job) -> Problem:
     if isinstance(error, VersionConflict):
-        code, what = "conflict", "was changed by somebody else every time"
+        code, what = "conflict", f"somebody else was faster each of {tries} times"
     else:
-        code, what = "target-failed", f"failed every time in {job.target}"
+        code, what = "target-failed", f"{tries} tries and no good answer"
     return Rejection(
         code=code,
-        message=f"{wanted.label}: writing it {what}, {tries} tries: {error.problem.message}",
+        message=f"{wanted.label}: not written to {job.target}, {what}: {error.problem.message}",
         hint="it is tried again by the next runs; at once: "
         f"ct-mao-sync replay-errors --entity {wanted.entity}",
         context=error.problem.context,

@@ -34,6 +34,8 @@ class RunReport:
     limit_reached: bool = False
     held_back: int = 0
     """Writes that a blast-radius limit holds back."""
+    dead_letters: int = 0
+    """Rejected records that wait now; a number that does not exist cannot wait."""
     elapsed_s: float = 0.0
     requests: int = 0
 
@@ -51,9 +53,13 @@ class RunReport:
     def add(self, outcome: Outcome) -> None:
         self.counts[outcome.kind] += 1
         if outcome.kind == "skipped":
-            self.skip_reasons[outcome.reason] += 1
-        elif outcome.kind == "rejected" and outcome.rejection and len(self.rejected) < REJECTED_SHOWN_MAX:
-            self.rejected.append((outcome.entity, outcome.label, outcome.rejection))
+            # The number of the dead letter is for `trace`; here they are one kind.
+            waits = outcome.reason.startswith("waiting as dead letter")
+            self.skip_reasons["waiting as dead letters" if waits else outcome.reason] += 1
+        elif outcome.kind == "rejected" and outcome.rejection:
+            self.dead_letters += bool(outcome.entity)
+            if len(self.rejected) < REJECTED_SHOWN_MAX:
+                self.rejected.append((outcome.entity, outcome.label, outcome.rejection))
 
     def as_dict(self) -> dict[str, object]:
         return {

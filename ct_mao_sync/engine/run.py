@@ -145,7 +145,9 @@ class Run:
         if self._options.given:
             changes, missing = self._job.read_given(self._options.given)
             for label, problem in missing:
-                self.report.add(Outcome("", label, "rejected", rejection=problem))
+                unknown = Outcome("", label, "rejected", rejection=problem)
+                self.report.add(unknown)
+                self._committer.add(unknown)
             self._process(self._processor.prepare(changes, "given", None))
             return
         if not self._options.explores:
@@ -183,7 +185,8 @@ class Run:
             resumed = Window(stored.since, stored.until, stored.cursor, watermark, moves_watermark=True)
             if not self._scan(scan, resumed):
                 return
-            watermark = self.report.watermark
+            # A dry run did not move it; it looks on from where the resumed window would end.
+            watermark = stored.until if self._options.dry_run else self.report.watermark
         self._scan(
             scan,
             plan_window(
@@ -207,7 +210,7 @@ class Run:
             elapsed_s=first.elapsed_s,
             source="the source",
         )
-        self.report.until = until
+        self.report.until = window.query_until or until
         window = replace(window, until=until)
         ahead = _ReadAhead(self, scan, window, first)
         reached = window.cursor
@@ -234,7 +237,7 @@ class Run:
     def _commit_page(self, scan: Pass, window: Window, cursor: str | None, *, done: bool) -> None:
         assert window.until is not None
         watermark = final_watermark(window, window.until) if done else window.watermark
-        if done:
+        if done and not self._options.dry_run:
             self.report.watermark = watermark
         explores = self._options.explores
         keep = not explores or (done and window.moves_watermark)

@@ -40,13 +40,14 @@ _UNWRITABLE = {
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
 
 
-def unwritable(path: Path, reason: str) -> RunStopped:
+def unwritable(path: Path, reason: str, hint: str = "") -> RunStopped:
     return RunStopped(
         Problem(
             "state-unwritable",
             f"the state file {path} cannot be written: {reason}",
             field="state.path",
-            hint=f"check free space and permissions: df -h {path.parent}; ls -ld {path.parent} {path}",
+            hint=hint
+            or f"check free space and permissions: df -h {path.parent}; ls -ld {path.parent} {path}",
             context={"path": str(path)},
         )
     )
@@ -269,7 +270,8 @@ def _create(path: Path) -> None:
             with contextlib.suppress(OSError):
                 path.chmod(0o600)
     except FileNotFoundError:
-        raise unwritable(path, f"there is no folder {path.parent}") from None
+        hint = f"correct state.path, or make the folder: mkdir -p {path.parent}"
+        raise unwritable(path, f"there is no folder {path.parent}", hint) from None
     except OSError as error:
         raise unwritable(path, error.strerror or type(error).__name__) from None
     else:
