@@ -15,9 +15,10 @@ from urllib.parse import parse_qsl
 from .core import MANHATTAN, Json, Request, Response, SandboxSettings, World, json_response
 from .manhattan_cancel import cancel_lines, cancel_order, read_reason
 from .manhattan_envelope import Refused, failure, forbidden, refusal, success, unauthorized
-from .manhattan_lifecycle import Lifecycle
+from .manhattan_inventory import inventory_routes
 from .manhattan_orders import save_order
 from .manhattan_search import project, read_count, read_search, rows_of
+from .manhattan_sourcing import SourcedLifecycle
 from .manhattan_store import find_order, key_of, store_order, unknown_order, visible_orders
 from .manhattan_totals import RELEASED, calculated_values, compute_order, line_range, order_range, rows
 from .manhattan_values import copy_json, render_moment
@@ -38,7 +39,7 @@ class ManhattanApi:
     def __init__(self, world: World, settings: SandboxSettings) -> None:
         self.world = world
         self.settings = settings
-        self.lifecycle = Lifecycle(world)
+        self.lifecycle = SourcedLifecycle(world)
         self._routes: dict[str, tuple[str, Callable[[Request, str], Response]]] = {
             f"{_ORDER}/save": ("POST", self._save),
             f"{_ORDER}/search": ("POST", self._search),
@@ -46,6 +47,7 @@ class ManhattanApi:
             _ORDER: ("GET", self._get_by_query),
             "/order/api/order/postReleaseCancellationTracker/search": ("POST", self._search_cancellations),
             "/order/api/order/reason/search": ("POST", self._search_reasons),
+            **inventory_routes(world, _read_json),
         }
 
     def handle(self, request: Request) -> Response:

@@ -75,11 +75,7 @@ class Lifecycle:
         with self._changing(order_id) as (order, moment):
             for line in _lines(order, line_id):
                 move_units(self._world, line, (1000, 2000), 1500, quantity, moment)
-                allocated = units_at(line, 2000)
-                for allocation in rows(line, "Allocation"):
-                    if status_is_open(allocation):
-                        allocation["Quantity"] = min(number(allocation["Quantity"]), allocated)
-                        allocated -= allocation["Quantity"]
+                _trim_allocations(line)
 
     def release(self, order_id: str, line_id: str | None = None, *, carrier: str = "UPS") -> None:
         """Allocated units go to the warehouse: one Release for each ship-from location."""
@@ -258,6 +254,7 @@ class Lifecycle:
                 finish_order(order, {"ReasonId": reason}, None)
                 return
             take_units(line, (1500, 1600, 1000, 2000), units, moment)
+            _trim_allocations(line)
             line["Quantity"] = number(line["Quantity"]) - units
             line["UpdatedTimestamp"] = moment
             add_history(self._world, line, units, {"ReasonId": reason}, None)
@@ -380,6 +377,15 @@ def _lines(order: Json, line_id: str | None) -> list[Json]:
     if not lines:
         raise Refused("error.400", f"Order line {line_id} does not exist", field="OrderLineId")
     return lines
+
+
+def _trim_allocations(line: Json) -> None:
+    """Open allocations hold no more than the units that are allocated."""
+    allocated = units_at(line, 2000)
+    for allocation in rows(line, "Allocation"):
+        if status_is_open(allocation):
+            allocation["Quantity"] = min(number(allocation["Quantity"]), allocated)
+            allocated -= allocation["Quantity"]
 
 
 def _refuse_held(order: Json) -> None:
