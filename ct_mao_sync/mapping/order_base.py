@@ -47,9 +47,6 @@ NEVER_MERGED = frozenset(
     }
 )
 
-# Rows that MAO derives from a header row of ours carry one of these (DOC: order-pricing-overview-proration).
-_DERIVED = ("HeaderChargeDetailId", "HeaderTaxDetailId")
-
 # What a stored base shows: fields that only the mapping itself sets, so that no setting such as
 # [orders.extended] can put a personal value into them.
 _CLEAR_CHARGE = frozenset({"ChargeTotal", "RequestedAmount", "TaxCode", "FulfillmentGroupId"})
@@ -90,6 +87,7 @@ _TEXTS = frozenset(
         "NoteCode",
     }
 )
+_SCALARS = (str, int, float, Decimal)
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?", re.ASCII)
 _MOMENT = re.compile(
     r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:?\d\d)?", re.ASCII | re.IGNORECASE
@@ -179,15 +177,15 @@ def _collect(node: Mapping[str, Any], row: str, within: str, rows: Rows) -> None
     """`within`: the nested objects between the row and `node`, "ShipToAddress/Address/"."""
     fields = rows[row]
     for name, value in node.items():
-        if isinstance(value, Mapping):
-            _collect(value, row, f"{within}{step(name)}/", rows)
-        elif not isinstance(value, list):
+        if value is None or isinstance(value, _SCALARS):
             if within or name not in ROW_KEYS:
                 fields[within + step(name)] = normalise(value, name)
+        elif isinstance(value, Mapping):
+            _collect(value, row, f"{within}{step(name)}/", rows)
         elif not within and name in ROW_KEYS:
-            key = ROW_KEYS[name]
-            for child in rows_by_id(node, name).values():
-                path = f"{row}/{name}/{step(str(child[key]))}" if row else f"{name}/{step(str(child[key]))}"
+            key, parent = ROW_KEYS[name], f"{row}/{name}/" if row else f"{name}/"
+            for row_id, child in rows_by_id(node, name).items():
+                path = parent + step(row_id)
                 rows[path] = {}
                 _collect({field: item for field, item in child.items() if field != key}, path, "", rows)
 
@@ -201,8 +199,13 @@ def rows_by_id(node: Mapping[str, Any], list_name: str) -> dict[str, Mapping[str
     return {
         str(row[key]): row
         for row in rows
-        if isinstance(row, Mapping) and row.get(key) is not None and not any(row.get(f) for f in _DERIVED)
+        if isinstance(row, Mapping) and row.get(key) is not None and not _is_derived(row)
     }
+
+
+def _is_derived(row: Mapping[str, Any]) -> bool:
+    """MAO prorates header rows over the lines (DOC: order-pricing-overview-proration)."""
+    return bool(row.get("HeaderChargeDetailId") or row.get("HeaderTaxDetailId"))
 
 
 def grouped(fields: Fields) -> Rows:

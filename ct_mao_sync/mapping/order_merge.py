@@ -50,14 +50,24 @@ def merge_order(
     salt: bytes,
     cancel_reason: str,
     with_quantities: bool,
+    with_shipped_lines: bool = False,
 ) -> Merge:
     """The difference to write, field by field. `with_quantities` is False for saves that no newer version
-    of the source caused: those change no quantity. `base.known` must be True."""
+    of the source caused: those change no quantity. `with_shipped_lines`: also what nobody can use any more,
+    such as a new address of a shipped line. `base.known` must be True."""
     sides = Sides(wanted, current, base, salt)
     merge = Merge()
     merge.body |= _merge_fields(merge, sides, "", wanted, current)
     merge.body |= _merge_children(merge, sides, "", wanted, current)
-    lines = _merge_lines(merge, sides, wanted, current, cancel_reason, with_quantities=with_quantities)
+    lines = _merge_lines(
+        merge,
+        sides,
+        wanted,
+        current,
+        cancel_reason,
+        with_quantities=with_quantities,
+        with_shipped_lines=with_shipped_lines,
+    )
     if lines:
         merge.body["OrderLine"] = lines
     return merge
@@ -222,6 +232,7 @@ def _merge_lines(
     cancel_reason: str,
     *,
     with_quantities: bool,
+    with_shipped_lines: bool,
 ) -> list[dict[str, Any]]:
     ours, theirs = rows_by_id(wanted, "OrderLine"), rows_by_id(current, "OrderLine")
     patches: list[dict[str, Any]] = []
@@ -236,7 +247,12 @@ def _merge_lines(
             if _is_changed_by_shop(sides, row, line, whole=there is None):
                 merge.locked.append(row)
         else:
-            patch = _merge_line(merge, sides, row, line, there, with_quantities=with_quantities)
+            names = sides.names(row)
+            if is_line_terminal(there) and not with_shipped_lines:
+                # Where it was to be sent no longer matters, and must not keep the other lines from it; what
+                # it costs is for MAO to accept or refuse.
+                names = [name for name in names if name in QUANTITY | PRICES]
+            patch = _merge_line(merge, sides, row, line, there, names, with_quantities=with_quantities)
             if patch:
                 patches.append({"OrderLineId": line_id, **patch})
     for row in sides.rows_sent("OrderLine"):
@@ -273,14 +289,11 @@ def _merge_line(
     row: str,
     wanted: Mapping[str, Any],
     current: Mapping[str, Any],
+    names: Sequence[str],
     *,
     with_quantities: bool,
 ) -> dict[str, Any]:
-    names = sides.names(row)
     moved = sides.changed_by_mao(row, "Quantity")
-    if is_line_terminal(current):
-        # Gone: where it was to be sent no longer matters. What it costs is for MAO to accept or refuse.
-        names = [name for name in names if name in QUANTITY | PRICES]
     if moved:
         # MAO shortened or cancelled units: from then on quantity and money of the line are its own.
         names = [name for name in names if name not in PRICES]

@@ -294,6 +294,7 @@ def _unsent_changes(
         salt=rules.salt,
         cancel_reason=rules.cancel_reason,
         with_quantities=True,
+        with_shipped_lines=True,
     )
     return merge.changed + merge.locked
 
@@ -366,13 +367,10 @@ def _plan_update(
             return order_locked(wanted.label, wanted.entity, merge.locked)
         body, changed = merge.body, merge.changed
     if wanted.hold == "paid" and active_hold(target.order, rules.hold_type_id):
-        body["OrderHold"] = [
-            {
-                "HoldTypeId": rules.hold_type_id,
-                "StatusId": "2000",
-                "ResolveReasonId": rules.hold_resolve_reason,
-            }
-        ]
+        resolved = {"HoldTypeId": rules.hold_type_id, "StatusId": "2000"}
+        if rules.hold_resolve_reason:
+            resolved["ResolveReasonId"] = rules.hold_resolve_reason
+        body["OrderHold"] = [resolved]
         changed.append(f"OrderHold/{rules.hold_type_id}")
     if not body:
         return OrderPlan(sync_info)

@@ -952,13 +952,13 @@ def test_an_order_of_250_lines_with_four_taxes_each_merges_in_a_moment() -> None
     for wanted in (sent, now):
         best = 9.0
         for _ in range(3):
-            start = time.perf_counter()
+            start = time.process_time()
             merge = merged(wanted, current, base)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         seconds.append(best)
         assert len(merge.body.get("OrderLine", ())) == (250 if wanted is now else 0)
-    # Several times what it takes, for a busy machine; what this forbids is quadratic work.
-    assert max(seconds) < 0.45, seconds
+    # Some 0.1 s of CPU; a busy machine is slower, and what this forbids is quadratic work.
+    assert max(seconds) < 0.3, seconds
 
 
 def test_a_base_must_be_known() -> None:
