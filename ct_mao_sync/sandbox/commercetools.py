@@ -23,6 +23,9 @@ from .commercetools_errors import (
     invalid_json,
     not_found,
 )
+from .commercetools_import import settle_imports
+from .commercetools_import_routes import SEGMENTS, answer_import
+from .commercetools_inventory import add_entry, candidates, entry_by_key, new_entry, remove_entry
 from .commercetools_orders import (
     add_documents,
     add_order,
@@ -33,6 +36,7 @@ from .commercetools_orders import (
 )
 from .commercetools_query import IdIndex, Rendered, parse_expand, parse_query, run_query
 from .commercetools_resources import RESOURCES, Resource, new_document
+from .commercetools_stock import entries_of, place_order, reveal, settle_figures
 from .commercetools_update import COLLECTIONS, Update, apply_actions
 from .core import COMMERCETOOLS, Json, Request, Response, SandboxSettings, World, json_response, render_json
 from .generate import timestamp
@@ -61,6 +65,8 @@ class CommercetoolsApi:
 
     def handle(self, request: Request) -> Response:
         """The answer to one request."""
+        settle_imports(self.world)
+        settle_figures(self.world)
         try:
             return self._route(request)
         except ApiError as error:
@@ -80,6 +86,8 @@ class CommercetoolsApi:
             self._permit(scopes, ("view_project_settings", "manage_project_settings"))
             _only(request, "GET", "HEAD")
             return json_response(200, self._project())
+        if parts[1] in SEGMENTS:
+            return answer_import(self.world, request, parts[1:], lambda wanted: self._permit(scopes, wanted))
         resource = RESOURCES.get(parts[1])
         if resource is None or len(parts) > 3:
             raise ApiError(404, "ResourceNotFound", f"URI not found: {request.path}")
@@ -153,6 +161,9 @@ class CommercetoolsApi:
         query = parse_query(request.query, resource.fields)
         documents = self._documents(resource)
         index = self._indexes.setdefault(resource.attribute, IdIndex())
+        if resource.attribute == "inventory":
+            everything, documents = documents, candidates(self.world, query)
+            index = index if documents is everything else IdIndex()
         visible = self._visible() if resource.attribute == "orders" else None
         body = run_query(documents, query, index, visible, self._render(query.expand))
         if request.method == "HEAD":
@@ -200,6 +211,8 @@ class CommercetoolsApi:
         if equals and field and (field == "key" or resource.attribute == "orders"):
             if field == "orderNumber":
                 found = order_by_number(self.world, value)
+            elif resource.attribute == "inventory":
+                found = entry_by_key(self.world, value)
             else:
                 found = next((each for each in documents.values() if each.get("key") == value), None)
             if found is not None:
@@ -220,8 +233,11 @@ class CommercetoolsApi:
         documents = self._documents(resource)
         head = {"id": self.world.new_id(), "version": 1, "createdAt": timestamp(self._now())}
         head |= {"lastModifiedAt": head["createdAt"], **self._by(request, "createdBy")}
-        document = new_document(resource, draft, documents, head)
-        documents[document["id"]] = document
+        if resource.attribute == "inventory":
+            document = add_entry(self.world, new_entry(Update(head, self.world, self._now()), draft))
+        else:
+            document = new_document(resource, draft, documents, head)
+            documents[document["id"]] = document
         return self._one(request, resource, document, 201)
 
     def _update(self, request: Request, resource: Resource, document: Json) -> Response:
@@ -231,6 +247,8 @@ class CommercetoolsApi:
             raise invalid_json("version: Missing required value")
         if version != document["version"]:
             raise concurrent_modification(document["id"], version, document["version"])
+        if resource.attribute == "inventory":
+            document = reveal(self.world, document)
         copy: Json = json.loads(render_json(document))
         update = Update(copy, self.world, self._now())
         table: Mapping[str, Any] = ORDER_ACTIONS if resource.attribute == "orders" else resource.actions
@@ -238,6 +256,8 @@ class CommercetoolsApi:
         if changed:
             self._touch(request, copy, changed)
             self._documents(resource)[copy["id"]] = copy
+            if resource.attribute == "inventory":
+                entries_of(self.world).put(copy)
             document = copy
         return self._one(request, resource, document)
 
@@ -259,8 +279,11 @@ class CommercetoolsApi:
             raise invalid_input("Malformed parameter: version: Missing required value.")
         if int(text) != document["version"]:
             raise concurrent_modification(document["id"], int(text), document["version"])
-        documents = self._documents(resource)
-        del documents[document["id"]]
+        if resource.attribute == "inventory":
+            remove_entry(self.world, document)
+        else:
+            del self._documents(resource)[document["id"]]
+        self._indexes.pop(resource.attribute, None)
         return self._one(request, resource, document)
 
     def _by(self, request: Request, field: str) -> Json:
@@ -318,4 +341,12 @@ def _insufficient_scope(wanted: str) -> ApiError:
     return ApiError(403, "insufficient_scope", f"Insufficient scope. One of these is required: {wanted}.")
 
 
-__all__ = ["CommercetoolsApi", "add_documents", "add_order", "edit_order", "load_orders", "order_edit"]
+__all__ = [
+    "CommercetoolsApi",
+    "add_documents",
+    "add_order",
+    "edit_order",
+    "load_orders",
+    "order_edit",
+    "place_order",
+]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from .commercetools_errors import ApiError, invalid_input
+from .commercetools_errors import invalid_input
 from .core import Json, render_json
 from .predicate import Predicate, PredicateError, id_order, parse_moment, parse_predicate
 from .predicate_fields import ANY, Fields, Kind
@@ -202,7 +202,7 @@ def run_query(
                 break
     if not query.by_id:
         for path, descending in reversed(query.sort):
-            found.sort(key=lambda document, path=path: _sort_key(document, path), reverse=descending)  # type: ignore[misc]
+            found.sort(key=lambda document, path=path: sort_key(document, path), reverse=descending)  # type: ignore[misc]
     page = found[query.offset : wanted]
     head = f'{{"limit":{query.limit},"offset":{query.offset},"count":{len(page)}'
     if query.with_total:
@@ -210,7 +210,8 @@ def run_query(
     return head.encode() + b',"results":[' + b",".join([render(document) for document in page]) + b"]}"
 
 
-def _sort_key(document: Json, path: Sequence[str]) -> tuple[int, Any]:
+def sort_key(document: Json, path: Sequence[str]) -> tuple[int, Any]:
+    """By what a document is sorted on a path: nothing first, moments as moments, ids in the platform's order."""
     value: Any = document
     for name in path:
         if isinstance(value, list):
@@ -255,4 +256,7 @@ def _expand(value: Any, path: tuple[str, ...], find: Find) -> Any:
     return {**value, path[0]: _expand(value[path[0]], path[1:], find)}
 
 
-__all__ = ["ApiError", "IdIndex", "Query", "Rendered", "expanded", "parse_expand", "parse_query", "run_query"]
+__all__ = [
+    *("ApiError", "IdIndex", "Query", "Rendered", "expanded", "parse_expand", "parse_query", "run_query"),
+    "sort_key",
+]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from . import predicate_fields as fields_of
 from .commercetools_errors import ApiError, duplicate_field, invalid_field, invalid_json
+from .commercetools_inventory import ENTRY_ACTIONS
 from .commercetools_update import Action, Update, checked_key, enum, put, required
 from .core import Json
 from .predicate_fields import Fields
@@ -127,6 +128,14 @@ RESOURCES: dict[str, Resource] = {
             "changeKey": _change_key,
             "changeName": _change_name,
         },
+    ),
+    "inventory": Resource(
+        "inventory-entry",
+        "inventory",
+        fields_of.INVENTORY,
+        *_scopes("products"),
+        draft=("sku", "quantityOnStock"),
+        actions=ENTRY_ACTIONS,
     ),
     "payments": Resource(
         "payment",

@@ -37,7 +37,7 @@ class SourcedLifecycle(Lifecycle):
         *,
         location: str | None = None,
     ) -> None:
-        """Open or back-ordered units find stock at `location`, or anywhere; those that do not are back-ordered."""
+        """Open or back-ordered units find stock at `location` or anywhere; the rest is back-ordered."""
         stock = stock_of(self._world)
         if not stock.locations:
             super().allocate(order_id, line_id, quantity, location=location or "DC1")

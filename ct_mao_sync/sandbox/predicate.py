@@ -74,10 +74,13 @@ class _Token:
 
 @dataclass(frozen=True, slots=True)
 class Predicate:
-    """A compiled predicate. `after_id` is a lower bound `id > "…"` that every match obeys ("" = none)."""
+    """A compiled predicate. `after_id` is a lower bound `id > "…"` that every match obeys ("" = none);
+    `among` a field and the only values of it that a match can have.
+    """
 
     matches: Test
     after_id: str = ""
+    among: tuple[str, frozenset[Any]] | None = None
 
 
 def parse_predicate(
@@ -90,7 +93,7 @@ def parse_predicate(
     """
     parser = _Parser(text, variables)
     test = parser.parse(fields)
-    return Predicate(test, parser.after_id)
+    return Predicate(test, parser.after_id, parser.among)
 
 
 class _Parser:
@@ -100,6 +103,7 @@ class _Parser:
         self.tokens = _tokens(text)
         self.at = 0
         self.after_id = ""
+        self.among: tuple[str, frozenset[Any]] | None = None
         self.depth = 0  # inside not, or, or a nested object: no bound on the document's id may be taken
 
     def parse(self, fields: Mapping[str, Kind]) -> Test:
@@ -110,7 +114,7 @@ class _Parser:
         if self.at < len(self.tokens):
             raise self._unexpected("end of input")
         if not conjuncts_only:
-            self.after_id = ""
+            self.after_id, self.among = "", None
         return test
 
     # ── grammar ──
@@ -156,7 +160,10 @@ class _Parser:
         if following.kind == "symbol" and following.text in _COMPARISONS:
             return self._compare(name, kind, following.text)
         if word == "in":
-            return _any_of(name, kind, self._values(kind, name))
+            values = self._values(kind, name)
+            if not self.depth:
+                self.among = self.among or (name, values)
+            return _any_of(name, kind, values)
         if word == "not" and self._take_word("in"):
             inside = _any_of(name, kind, self._values(kind, name))
             return lambda document: not inside(document)
@@ -186,6 +193,8 @@ class _Parser:
         literal = self._literal(kind, name)
         if kind == "id" and name == "id" and operator in (">", ">=") and not self.depth and not self.after_id:
             self.after_id = str(literal) if operator == ">" else ""
+        if operator == "=" and not self.depth:
+            self.among = self.among or (name, frozenset([_comparable(literal, kind)]))
         return _comparing(name, kind, operator, _comparable(literal, kind))
 
     def _contains(self, name: str, kind: Kind) -> Test:

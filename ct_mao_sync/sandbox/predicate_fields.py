@@ -217,7 +217,9 @@ STORE = {
 INVENTORY = {
     **_RESOURCE,
     **_fields(
-        "sku quantityOnStock:number availableQuantity:number restockableInDays:number expectedDelivery:date",
+        "sku quantityOnStock:number availableQuantity:number restockableInDays:number expectedDelivery:date "
+        "minCartQuantity:number maxCartQuantity:number reservationExpirationInMinutes:number",
         supplyChannel=REFERENCE,
+        stockLevels=_fields("reorderPoint:number safetyStock:number"),
     ),
 }
