@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
+from .admin_inventory import read_inventory, write_inventory
 from .core import COMMERCETOOLS, Json, Request, Response, Sandbox, json_response
 from .faults import Faults, Predicate
 from .manhattan_envelope import Refused
@@ -54,7 +55,7 @@ def _read(sandbox: Sandbox, path: str) -> Response:
         return json_response(200, {"orders": list(world.ct.orders.values())})
     if path == "faults":
         return json_response(200, _describe(sandbox.faults))
-    return json_response(404, {"error": f"nothing at {path}"})
+    return read_inventory(sandbox, path) or json_response(404, {"error": f"nothing at {path}"})
 
 
 def _write(sandbox: Sandbox, method: str, path: str, body: Json) -> Response:
@@ -72,7 +73,7 @@ def _write(sandbox: Sandbox, method: str, path: str, body: Json) -> Response:
         return json_response(201, body)
     if path.startswith("ct/orders/"):
         return _change_order(sandbox, path.removeprefix("ct/orders/"), body)
-    return json_response(404, {"error": f"nothing at {path}"})
+    return write_inventory(sandbox, path, body) or json_response(404, {"error": f"nothing at {path}"})
 
 
 def change_order(sandbox: Sandbox, id_or_number: str, patch: Mapping[str, Any]) -> Json:

@@ -1,8 +1,8 @@
 """The Import API for inventories: containers, operations, and what processing does to the entries.
 
 Operations are processed in the order they came, a while after they were accepted (world's clock), by key and
-without any version: create, or replace what the request can carry; an optional field that the request lacks is
-removed. An operation that waits for its channel stays unresolved until the channel exists.
+without any version: create, or replace what the request can carry (an optional field that the request lacks
+is removed: inferred). An operation that waits for its channel stays unresolved until the channel exists.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from .commercetools_errors import ApiError, duplicate_field, invalid_operation, not_found
 from .commercetools_import_check import errors_of, read_container, read_resources, retention_s
 from .commercetools_inventory import add_entry, channel_reference, check_place, entry_by_key, set_quantity
-from .commercetools_stock import entries_of, reveal
+from .commercetools_stock import reveal
 from .commercetools_update import Update, put, set_custom_type
 from .core import COMMERCETOOLS, Json, World
 from .generate import timestamp
@@ -56,7 +56,7 @@ def imports_of(world: World) -> Imports:
 
 
 def end_import_in(world: World, resource_key: str, state: str) -> None:
-    """The next operation of this key ends in `state` (rejected, canceled, unresolved …) without any effect."""
+    """The next operation of this key ends in `state` (rejected, canceled …) without any effect."""
     if state not in STATES:
         raise ValueError(f"no such state: {state}; there are: {', '.join(STATES)}")
     imports_of(world).forced[resource_key] = state
@@ -270,5 +270,4 @@ def _import(world: World, resource: Json) -> Json:
     entry["lastModifiedBy"] = writer
     if before is None:
         entry |= {"createdAt": timestamp(now), "createdBy": writer}
-    entries_of(world)
     return add_entry(world, entry)

@@ -1,4 +1,4 @@
-"""What the Import API accepts: import requests and containers (commercetools docs: Import API, InventoryImport).
+"""What the Import API accepts: import requests and containers (commercetools docs: Import API).
 
 A body of the wrong shape refuses the whole request; a resource whose values break a rule fails alone.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from math import isfinite
 from typing import Any
 
 from .commercetools_errors import invalid_field, invalid_input, invalid_json
@@ -20,26 +21,11 @@ _TTL = re.compile(r"(\d+)([dhm])\Z")
 _SECONDS = {"d": 86_400, "h": 3600, "m": 60}
 _TTL_S = (3600, 30 * 86_400)
 _RESOURCE_TYPES = frozenset(
-    [
-        "business-unit",
-        "category",
-        "customer",
-        "discount-code",
-        "inventory",
-        "order",
-        "order-patch",
-        "price",
-        "product",
-        "product-draft",
-        "product-selection",
-        "product-tailoring",
-        "product-type",
-        "product-variant",
-        "product-variant-patch",
-        "standalone-price",
-        "variant",
-        "type",
-    ]
+    {
+        *("business-unit", "category", "customer", "discount-code", "inventory", "order", "order-patch"),
+        *("price", "product", "product-draft", "product-selection", "product-tailoring", "product-type"),
+        *("product-variant", "product-variant-patch", "standalone-price", "variant", "type"),
+    }
 )
 _MEMBERS: dict[str, type | tuple[type, ...]] = {
     "key": str,
@@ -92,7 +78,7 @@ def errors_of(resource: Json) -> list[Json]:
         errors.append(_invalid("reservationExpirationInMinutes", minutes))
     for name in ("quantityOnStock", "restockableInDays", "reservationExpirationInMinutes"):
         value = resource.get(name)
-        if value is not None and (value != value // 1 or abs(value) >= 2**63):
+        if value is not None and (not isfinite(value) or value != int(value) or abs(value) >= 2**63):
             errors.append(_invalid(name, value))
     expected = resource.get("expectedDelivery")
     if expected is not None and ("T" not in expected or parse_moment(expected) is None):
@@ -158,4 +144,5 @@ def _is_key_reference(value: Any, kind: str) -> bool:
 
 def _invalid(field: str, value: Any) -> Json:
     message = f"The value '{value}' is not valid for field '{field}'."
-    return {"code": "InvalidField", "message": message, "field": field, "invalidValue": value}
+    shown = str(value) if isinstance(value, float) and not isfinite(value) else value
+    return {"code": "InvalidField", "message": message, "field": field, "invalidValue": shown}

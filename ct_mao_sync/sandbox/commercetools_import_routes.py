@@ -117,11 +117,13 @@ def _page(request: Request, rows: list[Json], fields: Fields, filters: tuple[str
         field, _, direction = text.strip().partition(" ")
         if field not in fields or direction.lower() not in ("", "asc", "desc"):
             raise invalid_input(f"Malformed parameter: sort: '{text}'.")
-        rows = sorted(
-            rows, key=lambda row, field=field: sort_key(row, (field,)), reverse=direction.lower() == "desc"
-        )
+        rows = _sorted(rows, field, descending=direction.lower() == "desc")
     page = rows[offset : offset + limit]
     return {"limit": limit, "offset": offset, "count": len(page), "total": len(rows), "results": page}
+
+
+def _sorted(rows: list[Json], field: str, *, descending: bool) -> list[Json]:
+    return sorted(rows, key=lambda row: sort_key(row, (field,)), reverse=descending)
 
 
 def _number(given: Mapping[str, list[str]], name: str, default: int, most: int) -> int:

@@ -1,4 +1,4 @@
-"""InventoryEntries of the simulated project: drafts, update actions, duplicates (commercetools docs: inventory)."""
+"""InventoryEntries of the simulated project: drafts, update actions, duplicates (docs: inventory)."""
 
 from __future__ import annotations
 

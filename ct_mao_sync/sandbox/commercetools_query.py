@@ -211,7 +211,7 @@ def run_query(
 
 
 def sort_key(document: Json, path: Sequence[str]) -> tuple[int, Any]:
-    """By what a document is sorted on a path: nothing first, moments as moments, ids in the platform's order."""
+    """What a document is sorted by on a path: nothing first, moments as moments, ids in their own order."""
     value: Any = document
     for name in path:
         if isinstance(value, list):
