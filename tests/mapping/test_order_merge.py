@@ -607,6 +607,15 @@ def test_of_two_saves_cut_off_whatever_is_missing_is_written(arrived: int) -> No
     assert bool(merge.body) is (arrived < 2)
 
 
+def test_what_mao_changed_after_two_saves_that_arrived_unseen_stays() -> None:
+    sent = payload()
+    first = edited(sent, lambda doc: doc.update(CustomerPhone="+49 1"))
+    second = edited(first, lambda doc: doc.update(CustomerEmail="two@example.org", CustomerLastName="Neu"))
+    current = {**mao_of(second), "CustomerEmail": "agent's"}
+    merge = merged(second, current, cut_off(sent, first, second))
+    assert (merge.body, merge.locked) == ({}, [])
+
+
 @pytest.mark.parametrize("arrived", [0, 1])
 def test_of_two_creates_cut_off_the_one_that_arrived_is_brought_up_to_date(arrived: int) -> None:
     first = payload(OrderLine=[line(LINE_A)])
