@@ -136,7 +136,8 @@ class Application:
             clock=self.clock,
             token=token,
             adapter=self.adapter,
-            correlation_id=run,
+            # One id means one request, whichever of the hosts it went to.
+            correlation_id=f"{run}-{len(self._clients)}",
             remote=remote,
             url_key=url_key,
             rng=self.rng,
