@@ -27,7 +27,12 @@ from .commercetools_import import settle_imports
 from .commercetools_import_routes import SEGMENTS, answer_import
 from .commercetools_inventory import add_entry, candidates, entry_by_key, new_entry, remove_entry
 from .commercetools_orders import (
+    add_documents,
+    add_order,
+    edit_order,
+    load_orders,
     order_by_number,
+    order_edit,
 )
 from .commercetools_query import IdIndex, Rendered, parse_expand, parse_query, run_query
 from .commercetools_resources import RESOURCES, Resource, new_document
@@ -337,6 +342,11 @@ def _insufficient_scope(wanted: str) -> ApiError:
 
 
 __all__ = [
-    *("CommercetoolsApi", "add_documents", "add_order", "edit_order", "load_orders", "order_edit"),
+    "CommercetoolsApi",
+    "add_documents",
+    "add_order",
+    "edit_order",
+    "load_orders",
+    "order_edit",
     "place_order",
 ]

@@ -257,6 +257,13 @@ def _expand(value: Any, path: tuple[str, ...], find: Find) -> Any:
 
 
 __all__ = [
-    *("ApiError", "IdIndex", "Query", "Rendered", "expanded", "parse_expand", "parse_query", "run_query"),
+    "ApiError",
+    "IdIndex",
+    "Query",
+    "Rendered",
+    "expanded",
+    "parse_expand",
+    "parse_query",
+    "run_query",
     "sort_key",
 ]

@@ -1,8 +1,8 @@
 """Figures of InventoryEntries: what orders do to them, and how long that takes to show.
 
 The platform decides whether something can be sold on figures of its own; quantityOnStock and
-availableQuantity follow within some seconds. A direct update sees and sets the true figures at once (commercetools docs:
-inventory checks and consistency).
+availableQuantity follow within some seconds. A direct update sees and sets the true figures at once
+(commercetools docs: inventory checks and consistency).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """MAO's availability messages, made from the world's present state: JSON documents, one for each line.
 
 Alerts tell that the status of an item in a network view changed; delta syncs that item-locations of a
-location view changed; full syncs are StartSync, n x SyncDetails, EndSync with one TransactionNumber. The counts are as
-in DOC: publish-availability; `MessageType`, `SyncType` and `AvailabilityDetails` are inferred names.
+location view changed; full syncs are StartSync, n x SyncDetails, EndSync with one TransactionNumber. The
+counts are as in DOC: publish-availability; `MessageType`, `SyncType` and `AvailabilityDetails` are inferred names.
 """
 
 from __future__ import annotations
