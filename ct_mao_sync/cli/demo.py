@@ -61,6 +61,8 @@ CURE = 'express = "EXP"'
 @click.pass_context
 def demo(context: click.Context, folder: Path) -> None:
     """See it work: orders arrive in MAO, the wrong ones are set aside, cured and replayed."""
+    from datetime import timedelta
+
     from ct_mao_sync.sandbox.front import serve
 
     _prepare(folder)
@@ -69,7 +71,8 @@ def demo(context: click.Context, folder: Path) -> None:
         text = CONFIG.format(
             commercetools=servers.commercetools_url,
             manhattan=servers.manhattan_url,
-            start_at=sandbox.world.clock.now().strftime("%Y-%m-%dT00:00:00Z"),
+            # Yesterday: shortly after midnight the orders of the last hour are not of today.
+            start_at=(sandbox.world.clock.now() - timedelta(days=1)).strftime("%Y-%m-%dT00:00:00Z"),
         )
         (folder / "config.toml").write_text(text, encoding="utf-8")
         show = _Show(folder.resolve(), sandbox, servers)
