@@ -1,0 +1,46 @@
+"""`ct-mao-sync`, killed by its own hand: at its n-th SQL statement, or by the kernel in the middle of the
+write that makes a file longer than n bytes, as when the power fails during a commit.
+
+    python crash_launch.py statement=17 --config … sync orders
+    python crash_launch.py bytes=40000 --config … sync orders
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import runpy
+import signal
+import sqlite3
+import sys
+from typing import Any
+
+
+def die_at_statement(number: int) -> None:
+    connect, left = sqlite3.connect, number
+
+    def count(_: str) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def connect_and_count(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection = connect(*args, **options)
+        connection.set_trace_callback(count)
+        return connection
+
+    sqlite3.connect = connect_and_count  # type: ignore[assignment]
+
+
+def die_at_bytes(number: int) -> None:
+    # Python ignores this signal; its default is to end the process on the spot.
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (number, number))
+
+
+if __name__ == "__main__":
+    what, _, how_many = sys.argv.pop(1).partition("=")
+    {"statement": die_at_statement, "bytes": die_at_bytes}[what](int(how_many))
+    runpy.run_module("ct_mao_sync", run_name="__main__", alter_sys=True)
