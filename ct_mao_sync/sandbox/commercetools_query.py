@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from .commercetools_errors import invalid_input
+from .commercetools_errors import ApiError, invalid_input
 from .core import Json, render_json
 from .predicate import Predicate, PredicateError, id_order, parse_moment, parse_predicate
 from .predicate_fields import ANY, Fields, Kind

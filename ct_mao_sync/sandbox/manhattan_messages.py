@@ -2,7 +2,8 @@
 
 Alerts tell that the status of an item in a network view changed; delta syncs that item-locations of a
 location view changed; full syncs are StartSync, n x SyncDetails, EndSync with one TransactionNumber. The
-counts are as in DOC: publish-availability; `MessageType`, `SyncType` and `AvailabilityDetails` are inferred names.
+counts are as in DOC: publish-availability; the names `MessageType`, `SyncType` and `AvailabilityDetails` are
+inferred.
 """
 
 from __future__ import annotations
