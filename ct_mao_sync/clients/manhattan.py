@@ -112,11 +112,13 @@ class ManhattanClient:
         """Creates the order or merges into it. Gives the stored order, {} when MAO shows none."""
         return envelope.parse_row(self._send("POST", "order-save", "", json=payload, write=True).json) or {}
 
-    def cancel_order(self, order_id: str, reason_id: str, comments: str = "") -> Row:
+    def cancel_order(self, order_id: str, reason_id: str, comments: str = "", *, org_id: str = "") -> Row:
         """The whole order; refused (10007) once it is released."""
         body: dict[str, Any] = {"OrderId": order_id, "CancelReason": {"ReasonId": reason_id}}
         if comments:
             body["CancelComments"] = comments
+        if org_id:
+            body["OrgId"] = org_id
         answer = self._send("POST", "order-cancel", order_id, json=body, write=True)
         return envelope.parse_row(answer.json) or {}
 

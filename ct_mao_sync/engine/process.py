@@ -80,6 +80,8 @@ class Processor:
     progress: Progress | None = None
     stopping: Callable[[], bool] = lambda: False
     rng: random.Random = field(default_factory=random.Random)
+    _handled: dict[str, int] = field(default_factory=dict)
+    """Entities that this run retried, with the version they had."""
     _actionable: int = 0
     _totals: dict[str, int] = field(default_factory=dict)
     _failures: HeldFailures = field(init=False)
@@ -104,6 +106,11 @@ class Processor:
         page.bases = self.job.load_bases(self.store, entities)
         last: str | None = None
         for change in newest.values():
+            if origin != "window":
+                self._handled[change.entity] = change.version
+            elif self._handled.get(change.entity) == change.version:
+                last = change.cursor  # this run has dealt with it already, as a retry
+                continue
             dead = waiting.get(change.entity)
             if dead and dead.covers(change.version, self.mapping_digest):
                 page.outcomes.append(_skipped(change, f"waiting as dead letter {dead.id}"))

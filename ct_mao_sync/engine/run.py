@@ -124,6 +124,7 @@ class Run:
 
     def _finish(self) -> None:
         try:
+            self._store.prune(self._clock.now())
             self._store.finish_run(
                 self.report.run,
                 self._clock.now(),

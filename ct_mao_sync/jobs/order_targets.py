@@ -61,6 +61,7 @@ _ADDRESS_FIELDS = dict.fromkeys(
 # Only what a merge compares: answers of big orders are large (order reference 7).
 ORDER_TEMPLATE: Mapping[str, Any] = {
     "OrderId": None,
+    "OrgId": None,
     "AlternateOrderId": None,
     "OrderType": {"OrderTypeId": None},
     "SellingChannel": {"SellingChannelId": None},

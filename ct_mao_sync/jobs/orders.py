@@ -59,7 +59,14 @@ NOT_PERMITTED = frozenset({"10007", "10008"})
 _UUID = re.compile(r"[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 
 ACKED = "acked"
-CANCELLING = "cancelling"
+"""Outcome state: MAO has the last thing that was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelling:
+    """Outcome state: MAO decides about a late cancellation by and by."""
+
+    mao_order_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +105,8 @@ class OrdersJob:
             sync_channel=config.orders.sync_channel,
         )
         self._targets = OrderTargets(commercetools, manhattan, config.orders.sync_channel)
+        self._marked: set[str] = set()
+        """Orders whose save this run marked as being sent (main thread only)."""
 
     # ---- source ----------------------------------------------------------------------------------
 
@@ -284,47 +293,62 @@ class OrdersJob:
             summary=tuple(_summary(write, wanted.record) for write in planned.writes),
             personal=wanted.personal,
             pending=planned.pending,
-            state=CANCELLING if planned.pending else (None if wanted.record.cancelled else ACKED),
+            state=self._state_after(wanted, target, base, pending=planned.pending),
+        )
+
+    def _state_after(
+        self, wanted: Desired, target: OrderTarget, base: SentOrder | None, *, pending: bool
+    ) -> Any:
+        """What is to be remembered once MAO and the shop agree."""
+        if pending:
+            return Cancelling(str(target.order_id))
+        if wanted.record.cancelled:
+            return None
+        if target.order is not None and not (base and base.base.known):
+            return self._sending(wanted, str(target.order_id))  # adopted: MAO has it, whoever sent it
+        return ACKED
+
+    def _sending(self, wanted: Desired, order_id: str) -> Sending:
+        return Sending(
+            wanted.entity,
+            order_id,
+            wanted.version,
+            remembered(flatten(wanted.record.payload), self._salt),
         )
 
     # ---- write -----------------------------------------------------------------------------------
 
     def intend(self, store: Store, wanted: Sequence[tuple[Desired, OrderTarget]], now: datetime) -> None:
-        store.mark_sending(
-            [
-                Sending(
-                    entity=desired.entity,
-                    mao_order_id=target.order_id,
-                    version=desired.version,
-                    base=remembered(flatten(desired.record.payload), self._salt),
-                )
-                for desired, target in wanted
-                if desired.record.payload is not None
-                and isinstance(target.order_id, str)
-                and not target.taken
-                and (target.order is not None or not desired.record.not_exportable)
-            ],
-            at=now,
-        )
+        known = store.sent([desired.entity for desired, _ in wanted])
+        rows = [
+            self._sending(desired, target.order_id)
+            for desired, target in wanted
+            if desired.record.payload is not None
+            and isinstance(target.order_id, str)
+            and not target.taken
+            # An order that is there although nothing is known of it is adopted or left alone, never saved.
+            and (desired.entity in known if target.order is not None else not desired.record.not_exportable)
+        ]
+        self._marked |= store.mark_sending(rows, at=now)
 
     def apply(self, plans: Sequence[Plan]) -> list[Outcome]:
         return [self._apply(plan) for plan in plans]
 
     def _apply(self, plan: Plan) -> Outcome:
         done: list[str] = []
-        state: str | None = None
+        state: Any = None
         kind: Any = "written"
         for write in plan.writes:
             try:
                 if isinstance(write, SaveOrder):
                     self._manhattan.save_order(write.body)
-                    state = ACKED
+                    state = plan.state
                 elif isinstance(write, CancelOrder):
                     if not self._cancel(write):
-                        kind, state = "pending", CANCELLING
+                        kind, state = "pending", Cancelling(write.order_id)
                 else:
                     self._commercetools.update_order(write.entity, write.version, write.body["actions"])
-                    state = state or ACKED
+                    state = plan.state
             except RecordRejected as error:
                 return self._refused(plan, write, error, state, done)
             done.append(f"{write.action} {write.subject}")
@@ -333,7 +357,7 @@ class OrdersJob:
     def _cancel(self, write: CancelOrder) -> bool:
         """True when MAO cancelled at once, False when it decides later (line by line)."""
         try:
-            self._manhattan.cancel_order(write.order_id, write.reason_id)
+            self._manhattan.cancel_order(write.order_id, write.reason_id, org_id=write.org_id)
             return True
         except RecordRejected as error:
             if not (write.late_lines and _remote_codes(error) & NOT_PERMITTED):
@@ -343,6 +367,7 @@ class OrdersJob:
         self._manhattan.save_order(
             {
                 "OrderId": write.order_id,
+                **({"OrgId": write.org_id} if write.org_id else {}),
                 "OrderLine": [
                     {
                         "OrderLineId": line_id,
@@ -361,7 +386,7 @@ class OrdersJob:
         plan: Plan,
         write: SaveOrder | CancelOrder | UpdateSyncInfo,
         error: RecordRejected,
-        state: str | None,
+        state: Any,
         done: Sequence[str],
     ) -> Outcome:
         problem = error.problem
@@ -385,17 +410,17 @@ class OrdersJob:
 
     def record(self, store: Store, outcomes: Sequence[Outcome], now: datetime) -> None:
         store.acknowledge([o.entity for o in outcomes if o.state == ACKED], at=now)
-        store.set_cancelling([o.entity for o in outcomes if o.state == CANCELLING], True)
-        store.set_cancelling(
-            [o.entity for o in outcomes if o.state != CANCELLING and o.kind != "pending"], False
+        store.adopt([o.state for o in outcomes if isinstance(o.state, Sending)], at=now)
+        store.start_cancelling(
+            {o.entity: o.state.mao_order_id for o in outcomes if isinstance(o.state, Cancelling)}, at=now
         )
-        store.forget_sending(
-            [
-                o.entity
-                for o in outcomes
-                if o.kind in ("rejected", "skipped") and o.state is None and not o.attempted
-            ]
-        )
+        store.stop_cancelling([o.entity for o in outcomes if o.kind != "pending"])
+        never_sent = {
+            o.entity
+            for o in outcomes
+            if o.kind in ("rejected", "skipped") and o.state is None and not o.attempted
+        }
+        store.forget_sending(never_sent & self._marked)
 
     def pending(self, store: Store) -> Sequence[str]:
         return store.cancelling()

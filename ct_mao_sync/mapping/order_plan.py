@@ -117,6 +117,8 @@ class CancelOrder:
     reason_id: str
     late_lines: tuple[str, ...]
     """Lines to ask for one by one when MAO refuses the whole; empty = do not."""
+    org_id: str = ""
+    """The organisation that MAO says the order belongs to."""
 
     action = "cancel"
 
@@ -126,7 +128,8 @@ class CancelOrder:
 
     @property
     def body(self) -> Mapping[str, Any]:
-        return {"OrderId": self.order_id, "CancelReason": {"ReasonId": self.reason_id}}
+        org_id = {"OrgId": self.org_id} if self.org_id else {}
+        return {"OrderId": self.order_id, **org_id, "CancelReason": {"ReasonId": self.reason_id}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,9 +327,9 @@ def _plan_cancellation(
     )
     if REQUESTED in requests and (failed or not late_lines):
         return OrderPlan((), "MAO has not decided about the late cancellation yet", pending=True)
-    return OrderPlan(
-        (CancelOrder(target.order_id, rules.cancel_reason, late_lines if rules.late_cancel else ()),)
-    )
+    org_id = str(target.order.get("OrgId") or "")
+    late = late_lines if rules.late_cancel else ()
+    return OrderPlan((CancelOrder(target.order_id, rules.cancel_reason, late, org_id),))
 
 
 def cancel_refused(label: str, entity: str, order_id: str, why: str) -> Rejection:

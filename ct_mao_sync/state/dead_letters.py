@@ -7,9 +7,6 @@ import sqlite3
 from collections.abc import Iterable
 from datetime import datetime
 
-from ct_mao_sync.errors import Problem
-from ct_mao_sync.state.database import StateFile
-from ct_mao_sync.state.retry_schedule import MAPPING_CODES, plan_retry
 from ct_mao_sync.engine.rows import (
     DeadLetter,
     DeadLetterKind,
@@ -18,6 +15,9 @@ from ct_mao_sync.engine.rows import (
     to_text,
     to_text_or_none,
 )
+from ct_mao_sync.errors import Problem
+from ct_mao_sync.state.database import StateFile
+from ct_mao_sync.state.retry_schedule import MAPPING_CODES, plan_retry
 
 _INSERT_EVENT = (
     "INSERT INTO events (run, at, entity, label, action, subject, detail) VALUES (?, ?, ?, ?, ?, ?, ?)"

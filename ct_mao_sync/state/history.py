@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from ct_mao_sync.state.database import StateFile
 from ct_mao_sync.engine.rows import Event, Run, from_text, from_text_or_none, to_text, to_text_or_none
+from ct_mao_sync.state.database import StateFile
 
 
 class History(StateFile):

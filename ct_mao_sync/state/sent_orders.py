@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import zlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from ct_mao_sync.engine.rows import Sending, Sent, to_text
 from ct_mao_sync.state.database import StateFile
@@ -18,18 +20,21 @@ class SentOrders(StateFile):
         rows = self._rows_in("SELECT * FROM sent WHERE entity IN", entities)
         return {row["entity"]: _sent(row) for row in rows}
 
-    def mark_sending(self, rows: Iterable[Sending], *, at: datetime) -> None:
+    def mark_sending(self, rows: Iterable[Sending], *, at: datetime) -> set[str]:
         """Before a save goes out: it becomes one more candidate for what MAO may have. What is
-        acknowledged stays."""
+        acknowledged stays. Returns the entities whose candidate is new."""
         rows = list(rows)
         known = self.sent([row.entity for row in rows])
         moment = to_text(at)
         values = []
+        new = set()
         for row in rows:
             candidate = {"version": row.version, "base": dict(row.base)}
             before = _raw_candidates(known.get(row.entity))
+            if candidate not in before:
+                new.add(row.entity)
             candidates = [*(c for c in before if c != candidate), candidate][-CANDIDATES_MAX:]
-            values.append((row.entity, row.mao_order_id, _compact(candidates), moment))
+            values.append((row.entity, row.mao_order_id, _packed(candidates), moment))
         self._write_many(
             """
             INSERT INTO sent (entity, mao_order_id, version, base, sending, at)
@@ -38,6 +43,20 @@ class SentOrders(StateFile):
                 mao_order_id = excluded.mao_order_id, sending = excluded.sending, at = excluded.at
             """,
             values,
+        )
+        return new
+
+    def adopt(self, rows: Iterable[Sending], *, at: datetime) -> None:
+        """MAO has this, although we do not know that we ever sent it (the state was lost)."""
+        moment = to_text(at)
+        self._write_many(
+            """
+            INSERT INTO sent (entity, mao_order_id, version, base, sending, at) VALUES (?, ?, ?, ?, NULL, ?)
+            ON CONFLICT (entity) DO UPDATE SET
+                mao_order_id = excluded.mao_order_id, version = excluded.version, base = excluded.base,
+                sending = NULL, at = excluded.at
+            """,
+            [(row.entity, row.mao_order_id, row.version, _packed(dict(row.base)), moment) for row in rows],
         )
 
     def acknowledge(self, entities: Iterable[str], *, at: datetime) -> None:
@@ -48,7 +67,7 @@ class SentOrders(StateFile):
             candidates = _raw_candidates(row)
             if candidates:
                 newest = candidates[-1]
-                values.append((newest["version"], _compact(newest["base"]), moment, row.entity))
+                values.append((newest["version"], _packed(newest["base"]), moment, row.entity))
         self._write_many(
             "UPDATE sent SET version = ?, base = ?, sending = NULL, at = ? WHERE entity = ?", values
         )
@@ -59,18 +78,27 @@ class SentOrders(StateFile):
         for row in self.sent(entities).values():
             candidates = _raw_candidates(row)[:-1]
             if candidates or row.base is not None:
-                values.append((_compact(candidates) if candidates else None, row.entity))
+                values.append((_packed(candidates) if candidates else None, row.entity))
             elif row.candidates:
                 gone.append((row.entity,))
         self._write_many("UPDATE sent SET sending = ? WHERE entity = ?", values)
         self._write_many("DELETE FROM sent WHERE entity = ?", gone)
 
-    def set_cancelling(self, entities: Iterable[str], cancelling: bool) -> None:
-        """MAO decides about a late cancellation by and by; asked again at the start of each run."""
-        flag = int(cancelling)
+    def start_cancelling(self, orders: Mapping[str, str], *, at: datetime) -> None:
+        """MAO decides about a late cancellation by and by; asked again at the start of each run.
+        `orders`: entity -> MAO OrderId."""
         self._write_many(
-            "UPDATE sent SET cancelling = ? WHERE entity = ? AND cancelling <> ?",
-            [(flag, entity, flag) for entity in entities],
+            """
+            INSERT INTO sent (entity, mao_order_id, version, cancelling, at) VALUES (?, ?, 0, 1, ?)
+            ON CONFLICT (entity) DO UPDATE SET cancelling = 1
+            """,
+            [(entity, order_id, to_text(at)) for entity, order_id in orders.items()],
+        )
+
+    def stop_cancelling(self, entities: Iterable[str]) -> None:
+        self._write_many(
+            "UPDATE sent SET cancelling = 0 WHERE entity = ? AND cancelling = 1",
+            [(entity,) for entity in entities],
         )
 
     def cancelling(self) -> list[str]:
@@ -87,17 +115,22 @@ def _raw_candidates(row: Sent | None) -> list[dict[str, object]]:
 
 
 def _sent(row: sqlite3.Row) -> Sent:
-    candidates = json.loads(row["sending"]) if row["sending"] else []
+    candidates = _unpacked(row["sending"]) if row["sending"] else []
     return Sent(
         entity=row["entity"],
         mao_order_id=row["mao_order_id"],
         version=row["version"],
-        base=json.loads(row["base"]) if row["base"] else None,
+        base=_unpacked(row["base"]) if row["base"] else None,
         candidates=tuple(candidate["base"] for candidate in candidates),
         candidate_versions=tuple(candidate["version"] for candidate in candidates),
         cancelling=bool(row["cancelling"]),
     )
 
 
-def _compact(value: list[dict[str, object]] | Mapping[str, str] | object) -> str:
-    return json.dumps(value, separators=(",", ":"))
+def _packed(value: object) -> bytes:
+    """A base repeats its long paths: compressed it is a fifth of its size."""
+    return zlib.compress(json.dumps(value, separators=(",", ":")).encode("ascii"), 3)
+
+
+def _unpacked(packed: bytes) -> Any:
+    return json.loads(zlib.decompress(packed))

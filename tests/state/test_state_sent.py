@@ -85,8 +85,30 @@ def test_a_cancellation_that_mao_has_not_decided_is_remembered(store: Store) -> 
     send(store, 3, "10")
     store.acknowledge(["order-1"], at=NOW)
 
-    store.set_cancelling(["order-1"], True)
+    store.start_cancelling({"order-1": "N-1"}, at=NOW)
     assert (store.cancelling(), store.sent(["order-1"])["order-1"].cancelling) == (["order-1"], True)
+    assert store.sent(["order-1"])["order-1"].base is not None
 
-    store.set_cancelling(["order-1"], False)
+    store.stop_cancelling(["order-1"])
     assert store.cancelling() == []
+
+
+def test_a_cancellation_is_followed_although_nothing_was_known_of_the_order(store: Store) -> None:
+    store.start_cancelling({"order-9": "N-9"}, at=NOW)
+
+    row = store.sent(["order-9"])["order-9"]
+    assert (row.mao_order_id, row.base, row.candidates) == ("N-9", None, ())
+
+
+def test_marking_tells_which_candidates_are_new(store: Store) -> None:
+    row = Sending("order-1", "N-1", 3, {"UnitPrice": "10"})
+
+    assert store.mark_sending([row], at=NOW) == {"order-1"}
+    assert store.mark_sending([row], at=NOW) == set()
+
+
+def test_an_adopted_order_has_a_base_at_once(store: Store) -> None:
+    store.adopt([Sending("order-1", "N-1", 3, {"UnitPrice": "10"})], at=NOW)
+
+    row = store.sent(["order-1"])["order-1"]
+    assert (row.version, row.base, row.candidates) == (3, {"UnitPrice": "10"}, ())
