@@ -97,9 +97,7 @@ class Server:
         self.http.shutdown()
         self.http.server_close()
 
-    def on(
-        self, method: str, pattern: str, reply: Reply | Callable[[Call], Reply], times: int = 10**9
-    ) -> None:
+    def on(self, method: str, pattern: str, reply: Reply | Fault, times: int = 10**9) -> None:
         """The next `times` requests that match are answered by `reply` instead."""
         left = [times]
 

@@ -176,7 +176,11 @@ def _a_folder(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("place", [_no_folder, _below_a_file, _a_folder])
+def _forbidden(folder: Path) -> Path:
+    return Path("/sys/kernel/state.sqlite3")  # also for root
+
+
+@pytest.mark.parametrize("place", [_no_folder, _below_a_file, _a_folder, _forbidden])
 def test_a_state_that_cannot_be_written_stops_before_anything_is_written(
     full: World, place: Callable[[Path], Path]
 ) -> None:

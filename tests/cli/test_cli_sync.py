@@ -8,7 +8,7 @@ import sqlite3
 
 import pytest
 from cli_world import MISSING, World
-from independent_servers import Reply
+from independent_servers import Call, Reply
 from shop_orders import order, uid
 
 
@@ -267,13 +267,13 @@ def test_each_log_line_is_json_on_request_and_carries_the_run(shop_of_five: Worl
 
 
 def test_a_page_that_is_too_much_for_the_server_is_asked_for_in_smaller_ones(shop_of_five: World) -> None:
-    def too_big(call: object) -> Reply | None:
-        if int(call.value("limit")) > 2:  # type: ignore[attr-defined]
+    def too_big(call: Call) -> Reply | None:
+        if int(call.value("limit")) > 2:
             error = {"code": "ContentTooLarge", "message": "too large"}
             return Reply(400, {"statusCode": 400, "message": "too large", "errors": [error]})
         return None
 
-    shop_of_five.shop.server.on("GET", "/orders$", too_big)  # type: ignore[arg-type]
+    shop_of_five.shop.server.on("GET", "/orders$", too_big)
     shop_of_five.configure(sync__page_size=8, sync__retry_seconds=1)
     assert shop_of_five.sync().code == 0
     assert len(shop_of_five.mao.orders) == 5
