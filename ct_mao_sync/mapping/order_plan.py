@@ -404,8 +404,8 @@ def _base_unknown(wanted: WantedOrder, order_id: str, found: Sequence[str]) -> R
         message=f"order {wanted.label}: it is in MAO as {order_id} and differs in {shown}; what was sent "
         "last is not known (the state file was lost?), so nothing was overwritten",
         field=found[0],
-        hint=f"the shop is right: ct-mao-sync reconcile orders --order {wanted.label} --fix; "
-        "MAO is right: ct-mao-sync errors discard",
+        hint="the shop is right: correct it in MAO, then: "
+        f"ct-mao-sync replay-errors --entity {wanted.entity}; MAO is right: ct-mao-sync errors discard",
         context={"fields": ", ".join(found)[:300]},
     )
 

@@ -22,11 +22,12 @@ class Commercetools:
         self.objects: dict[str, Json] = {}  # payments and shipping methods, by id, for `expand`
         self.channels = {"OMS": {"id": "0c7c6d1c-channel-oms", "key": "OMS", "roles": ["OrderExport"]}}
         self.tokens = {"ct-token-1"}
+        self.shift_s = 0.0  # of the clock
         self.server = Server(self.answer)
 
     def put(self, order: Json) -> None:
         """A new state of an order, as the platform would store it."""
-        now = datetime.now(UTC) - timedelta(seconds=1)
+        now = datetime.now(UTC) + timedelta(seconds=self.shift_s - 1)
         order["version"] = int(order.get("version", 0)) + 3  # it does not grow by one
         order["lastModifiedAt"] = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self.orders[order["id"]] = order

@@ -61,6 +61,7 @@ class Server:
         self.lock = threading.RLock()
         self.stopped = threading.Event()
         self.date_header = True
+        self.shift_s = 0.0  # of the clock
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -79,7 +80,7 @@ class Server:
             def send_response(self, code: int, message: str | None = None) -> None:
                 self.send_response_only(code, message)
                 if outer.date_header:
-                    self.send_header("Date", self.date_time_string())
+                    self.send_header("Date", self.date_time_string(time.time() + outer.shift_s))
 
         class Http(ThreadingHTTPServer):
             daemon_threads = True
