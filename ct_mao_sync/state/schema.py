@@ -4,8 +4,11 @@ has been released: add another.
     checkpoints   job, pass -> watermark, and the window being read with its cursor
     processed     job, entity -> digest of the last state applied
     sent          order -> what MAO was sent, and what of it is acknowledged
-    in_flight     units of orders that MAO's availability does not know yet
+    in_flight     lines of orders, and how many of their units MAO's availability does not know yet
+    in_flight_counted  SKU and channel -> units in flight that the shop's quantity already allows for
     imports       import operations whose outcome is not known yet
+    entries       inventory entry -> our last write, and the moment of its figure
+    sweeps        passes over the whole assortment
     dead_letters  changes set aside, one per job and entity
     runs, events  history: executions, and the writes and refusals they made
     budget        requests used, by hour
@@ -89,3 +92,39 @@ def m001_tables(db: Database) -> None:
         if statement.strip():
             db.execute(statement)
     db.execute("INSERT INTO meta VALUES ('salt', ?)", [secrets.token_hex(32)])
+
+
+# In flight by line: MAO tells of lines, and two lines of an order can sell one SKU. Nothing was ever
+# written to the first form of the table.
+_INVENTORY = """
+DROP TABLE in_flight;
+CREATE TABLE in_flight (
+    order_id TEXT NOT NULL, line_id TEXT NOT NULL,
+    sku TEXT NOT NULL, channel TEXT NOT NULL DEFAULT '',
+    units INTEGER NOT NULL, uncounted INTEGER NOT NULL, acked_at TEXT, created_at TEXT NOT NULL,
+    PRIMARY KEY (order_id, line_id)
+) WITHOUT ROWID;
+CREATE INDEX in_flight_uncounted ON in_flight (sku, channel, uncounted) WHERE uncounted > 0;
+CREATE INDEX in_flight_by_age ON in_flight (created_at) WHERE uncounted = 0;
+CREATE TABLE in_flight_counted (
+    sku TEXT NOT NULL, channel TEXT NOT NULL, units INTEGER NOT NULL,
+    PRIMARY KEY (sku, channel)
+) WITHOUT ROWID;
+ALTER TABLE imports ADD COLUMN key TEXT NOT NULL DEFAULT '';
+CREATE TABLE entries (
+    entry TEXT PRIMARY KEY,
+    quantity INTEGER NOT NULL, version INTEGER, figure_at TEXT
+) WITHOUT ROWID;
+CREATE TABLE sweeps (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    started_at TEXT NOT NULL, finished_at TEXT,
+    entry_count INTEGER NOT NULL DEFAULT 0, positive_count INTEGER NOT NULL DEFAULT 0
+);
+"""
+
+
+@migrations()
+def m002_inventory(db: Database) -> None:
+    for statement in _INVENTORY.split(";\n"):
+        if statement.strip():
+            db.execute(statement)

@@ -29,12 +29,26 @@ from ct_mao_sync.engine.rows import (
 )
 from ct_mao_sync.state.dead_letters import DeadLetters
 from ct_mao_sync.state.history import History
+from ct_mao_sync.state.imports import EntryMark, Imports, PendingImport, Sweep
+from ct_mao_sync.state.in_flight import InFlight
 from ct_mao_sync.state.sent_orders import SentOrders
 
-__all__ = ["Checkpoint", "DeadLetter", "Event", "Processed", "Run", "Sending", "Sent", "Store"]
+__all__ = [
+    "Checkpoint",
+    "DeadLetter",
+    "EntryMark",
+    "Event",
+    "PendingImport",
+    "Processed",
+    "Run",
+    "Sending",
+    "Sent",
+    "Store",
+    "Sweep",
+]
 
 
-class Store(DeadLetters, History, SentOrders):
+class Store(DeadLetters, History, SentOrders, InFlight, Imports):
     def salt(self) -> bytes:
         """Of keyed hashes; 32 random bytes, made with the file."""
         return bytes.fromhex(self._rows("SELECT value FROM meta WHERE key = 'salt'")[0]["value"])

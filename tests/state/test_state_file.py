@@ -19,7 +19,7 @@ from sqlite_utils.migrations import Migrations
 
 from ct_mao_sync.errors import RunStopped
 from ct_mao_sync.state import database
-from ct_mao_sync.state.schema import m001_tables
+from ct_mao_sync.state.schema import m001_tables, m002_inventory
 from ct_mao_sync.state.store import Checkpoint, Processed, Store
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -295,15 +295,16 @@ def test_two_processes_write_side_by_side_and_lose_nothing(tmp_path: Path) -> No
 def a_schema_with(more: str | None = None) -> Migrations:
     schema = Migrations("ct_mao_sync")
     schema(name="m001_tables")(m001_tables)
+    schema(name="m002_inventory")(m002_inventory)
     if more == "good":
 
-        @schema(name="m002_notes")
+        @schema(name="m003_notes")
         def add_notes(db: Database) -> None:
             db.execute("CREATE TABLE notes (id INTEGER)")
 
     if more == "bad":
 
-        @schema(name="m002_broken")
+        @schema(name="m003_broken")
         def break_in_the_middle(db: Database) -> None:
             db.execute("CREATE TABLE notes (id INTEGER)")
             raise ZeroDivisionError
@@ -321,10 +322,10 @@ def test_an_older_file_is_copied_aside_and_then_brought_up_to_date(
 
     with Store.open(path) as store:
         assert store.digests("orders", ["order-0"])
-        assert store._rows("SELECT value FROM meta WHERE key = 'schema'")[0][0] == "2"
+        assert store._rows("SELECT value FROM meta WHERE key = 'schema'")[0][0] == "3"
         assert store._rows("SELECT * FROM notes") == []
 
-    copy = tmp_path / "state.db.backup-1"
+    copy = tmp_path / "state.db.backup-2"
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     with contextlib.closing(sqlite3.connect(copy)) as old:
         assert old.execute("SELECT entity FROM processed").fetchall() == [("order-0",)]
@@ -354,7 +355,7 @@ def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path, monkeypatch: py
     with stopped("state-newer") as found:
         Store.open(path)
 
-    assert "m002_notes" in found[0].problem.message
+    assert "m003_notes" in found[0].problem.message
 
 
 def test_a_new_file_has_no_copy_and_opening_again_makes_none(tmp_path: Path) -> None:
