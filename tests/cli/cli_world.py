@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import click.testing
 from independent_commercetools import Commercetools
 from independent_manhattan import Manhattan
@@ -123,8 +125,9 @@ class World:
         return self._ran(Ran(done.returncode, done.stdout, done.stderr))
 
     def _ran(self, ran: Ran) -> Ran:
-        """Nobody's data and no secret, whatever was run."""
+        """Whatever was run: nobody's data, no secret, no crash, and only commands that exist."""
         self.everything += ran.text
+        assert not unknown_commands(ran.text), f"{unknown_commands(ran.text)} in:\n{ran.text}"
         assert not self.leaks(ran.text), f"{self.leaks(ran.text)} in:\n{ran.text}"
         assert "Traceback" not in ran.text, ran.text
         return ran
@@ -158,6 +161,21 @@ class World:
     @property
     def writes(self) -> int:
         return len(self.shop.writes()) + len(self.mao.writes())
+
+
+def unknown_commands(text: str) -> list[str]:
+    """Commands that a text tells a person to type and that would not be understood."""
+    found = []
+    for name, rest in re.findall(r"ct-mao-sync ([a-z][a-z-]*)([^;|)\"'`]*)", " ".join(text.split())):
+        command = cli.get_command(click.Context(cli), name)
+        words = rest.split()
+        if isinstance(command, click.Group) and words:
+            command = command.get_command(click.Context(command), words[0])
+        options = {o for p in command.params for o in p.opts} | {"--help"} if command else set()
+        wanted = [word.rstrip(".,:") for word in words if word.startswith("--")]
+        if command is None or not options.issuperset(wanted):
+            found.append(f"{name}{rest}")
+    return found
 
 
 def toml(value: Any) -> str:
