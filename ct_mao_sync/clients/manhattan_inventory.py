@@ -1,0 +1,146 @@
+"""What MAO has in stock: availability to commerce, and which items it may have changed for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from ct_mao_sync.clients.http import HttpClient
+from ct_mao_sync.clients.manhattan_availability import Availability, AvailabilityAnswer, Kind
+from ct_mao_sync.clients.manhattan_calls import ENDPOINTS, ManhattanCalls, render_moment
+from ct_mao_sync.clients.manhattan_scan import Scan, ScanPage
+
+_SUPPLY = {"ItemId": None, "LocationId": None, "UpdatedTimestamp": None}
+_ORDER = {
+    "OrderId": None,
+    "UpdatedTimestamp": None,
+    "OrderLine": {"OrderLineId": None, "ItemId": None, "UpdatedTimestamp": None},
+}
+_ITEM = {"ItemId": None}
+
+
+class ManhattanInventoryClient:
+    """Errors: those of `HttpClient.send`; a failure inside a good status is RecordRejected.
+
+    The `search_…_page` methods are scans: `cursor` is None at first, then that of the page before, also one
+    of an earlier process. No row is lost, some may come twice.
+    """
+
+    def __init__(
+        self,
+        http: HttpClient,
+        organization: str = "",
+        *,
+        page_size: int = 100,
+        items_max: int = 100,
+        endpoints: Mapping[str, str] = ENDPOINTS,
+    ) -> None:
+        self.http = http
+        calls = ManhattanCalls(http, organization, endpoints)
+        self._availability = Availability(calls, items_max)
+        # Supply records have no id of their own in MAO's documents, and the item is all we look for: the
+        # records of an item beyond a page's end may stay unread.
+        self._supply = Scan(
+            calls,
+            "supply-search",
+            key="ItemId",
+            template=_SUPPLY,
+            size=page_size,
+            identity=lambda row: (row.get("ItemId"), row.get("LocationId")),
+        )
+        self._orders = Scan(
+            calls,
+            "order-search",
+            key="OrderId",
+            template=_ORDER,
+            size=page_size,
+            identity=lambda row: row.get("OrderId"),
+        )
+        self._items = Scan(
+            calls,
+            "item-search",
+            key="ItemId",
+            template=_ITEM,
+            size=page_size,
+            identity=lambda row: row.get("ItemId"),
+        )
+
+    def availability_chunks(self, items: Sequence[str], locations: Sequence[str] = ()) -> list[list[str]]:
+        """Each item once, as many together as one request may name."""
+        return self._availability.chunks(items, len(locations))
+
+    def read_network_chunk(self, view: str, items: Sequence[str]) -> AvailabilityAnswer:
+        """The network rows of one of `availability_chunks`. An item that MAO leaves out although asked twice
+        has no row; that is not 0.
+
+        Raises RunStopped `view-unusable` (inactive, unknown, of the wrong kind) and
+        `availability-incomplete` (more than single items are missing).
+        """
+        return self._read("network", view, items, ())
+
+    def read_location_chunk(
+        self, view: str, items: Sequence[str], locations: Sequence[str], *, null_is_empty: bool = False
+    ) -> AvailabilityAnswer:
+        """The rows of these items at these locations; no row is 0 (MAO docs, atc-rest-apis), except for
+        what is `refused`.
+
+        null_is_empty  `data: null` for many items means that none is eligible, and is no half answer
+
+        Raises like `read_network_chunk`.
+        """
+        if not locations:
+            raise ValueError("a location view is asked with locations")
+        return self._read("location", view, items, locations, null_is_empty=null_is_empty)
+
+    def read_network_availability(self, view: str, items: Sequence[str]) -> AvailabilityAnswer:
+        """The same for any number of items, one request after the other."""
+        return _joined([self.read_network_chunk(view, chunk) for chunk in self.availability_chunks(items)])
+
+    def read_location_availability(
+        self, view: str, items: Sequence[str], locations: Sequence[str], *, null_is_empty: bool = False
+    ) -> AvailabilityAnswer:
+        """The same for any number of items, one request after the other."""
+        return _joined(
+            [
+                self.read_location_chunk(view, chunk, locations, null_is_empty=null_is_empty)
+                for chunk in self.availability_chunks(items, locations)
+            ]
+        )
+
+    def search_supply_page(self, since: datetime, *, cursor: str | None = None) -> ScanPage:
+        """Items with a supply record that changed since then: ItemId, LocationId, UpdatedTimestamp. Each
+        such item comes, not each of its records."""
+        return self._supply.read_page(f"UpdatedTimestamp >= '{render_moment(since)}'", cursor)
+
+    def search_changed_order_lines_page(self, since: datetime, *, cursor: str | None = None) -> ScanPage:
+        """Orders that changed since then, or a line of which did (the header's timestamp lags its lines'):
+        OrderId and, in OrderLine, the ItemIds of all lines."""
+        moment = render_moment(since)
+        query = f"(UpdatedTimestamp >= '{moment}' or OrderLine.UpdatedTimestamp >= '{moment}')"
+        return self._orders.read_page(query, cursor)
+
+    def search_items_page(self, *, cursor: str | None = None) -> ScanPage:
+        """All items of the item master: ItemId."""
+        return self._items.read_page("", cursor)
+
+    def _read(
+        self,
+        kind: Kind,
+        view: str,
+        items: Sequence[str],
+        locations: Sequence[str],
+        *,
+        null_is_empty: bool = False,
+    ) -> AvailabilityAnswer:
+        if not items:
+            return AvailabilityAnswer([])
+        return self._availability.read(kind, view, items, locations, null_is_empty=null_is_empty)
+
+
+def _joined(answers: Sequence[AvailabilityAnswer]) -> AvailabilityAnswer:
+    began = [answer.began_at for answer in answers if answer.began_at is not None]
+    return AvailabilityAnswer(
+        [row for answer in answers for row in answer.rows],
+        {item: problem for answer in answers for item, problem in answer.refused.items()},
+        min(began, default=None),
+    )
