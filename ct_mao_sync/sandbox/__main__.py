@@ -26,6 +26,10 @@ def main(arguments: list[str] | None = None) -> int:
     if options.orders is not None and not options.orders.is_dir():
         return _complain(f"--orders: {options.orders} is not a folder")
     fill(sandbox, orders=options.orders, seed=options.seed, count=options.count)
+    if options.stock:
+        from .generate_stock import stock_world
+
+        stock_world(sandbox.world, options.seed, entries=("location", "network"))
     try:
         servers = serve(
             sandbox,
@@ -112,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--orders", type=Path, help="folder of commercetools order JSON to load")
     parser.add_argument("--seed", type=int, default=0, help="of the generated orders (default 0)")
     parser.add_argument("--count", type=int, default=50, help="how many orders to generate (default 50)")
+    parser.add_argument("--stock", action="store_true", help="fill both sides with stock")
     parser.add_argument("--faults", default="", metavar="SPEC", help="as 429=0.05,500-after=0.02,seed=7")
     parser.add_argument("--latency", type=float, default=0.0, metavar="MS", help="of each answer")
     parser.add_argument("--commercetools-port", type=int, default=0, help="0 (default): any free port")

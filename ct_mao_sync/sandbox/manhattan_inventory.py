@@ -64,7 +64,7 @@ def inventory_routes(world: World, read_json: Read) -> dict[str, tuple[str, Answ
 
         return answer
 
-    def search(found: Callable[[float], Iterable[Any]], fields: Mapping[str, Any], key: str) -> Answer:
+    def search(found: Callable[[float, str], Iterable[Any]], fields: Mapping[str, Any], key: str) -> Answer:
         def answer(request: Request, org: str) -> Response:
             settings = world.settings
             asked = read_search(
@@ -77,15 +77,15 @@ def inventory_routes(world: World, read_json: Read) -> dict[str, tuple[str, Answ
                 key=key,
             )
             stale_s = float(request.headers.get("x-sandbox-stale-s", "0"))
-            page, total = rows_of(asked, found(stale_s))
+            page, total = rows_of(asked, found(stale_s, asked.after))
             page = [row.as_json() if isinstance(row, Supply) else row for row in page]
             return success(page or None, header={"totalCount": total})
 
         return answer
 
-    items = search(lambda stale_s: stock_of(world).items.values(), _ITEM, "ItemId")
-    locations = search(lambda stale_s: stock_of(world).locations.values(), _LOCATION, "LocationId")
-    supplies = search(lambda stale_s: _visible(world, stale_s), _SUPPLY, "ItemId")
+    items = search(lambda stale_s, after: stock_of(world).items.values(), _ITEM, "ItemId")
+    locations = search(lambda stale_s, after: stock_of(world).locations.values(), _LOCATION, "LocationId")
+    supplies = search(lambda stale_s, after: _visible(world, stale_s, after), _SUPPLY, "ItemId")
     paths = ("availabilitydetail", "availabilitystatus")
     places = (*(f"{_AVAILABILITY}/{each}" for each in paths),)
     places += tuple(f"{_AVAILABILITY}/location/{each}" for each in paths)
@@ -102,16 +102,16 @@ def inventory_routes(world: World, read_json: Read) -> dict[str, tuple[str, Answ
     }
 
 
-def _visible(world: World, stale_s: float) -> Iterable[Supply]:
-    """Supply records as a search sees them: the latest changes are missing for a while."""
+def _visible(world: World, stale_s: float, after: str) -> Iterable[Supply]:
+    """Supply records of items after `after`, as a search sees them: the latest changes are missing."""
     stock = stock_of(world)
     lag_s = max(world.settings.search_lag_s, stale_s)
+    present = stock.supplies_after(after)
     if lag_s <= 0:
-        return stock.supplies.values()
+        return present
     seen_until = world.now(MANHATTAN) - timedelta(seconds=lag_s)
     shown = (
-        supply if supply.changed_at <= seen_until else stock.previous.get(key)
-        for key, supply in stock.supplies.items()
+        supply if supply.changed_at <= seen_until else stock.previous.get(supply.key) for supply in present
     )
     return [supply for supply in shown if supply is not None]
 

@@ -24,7 +24,7 @@ from .manhattan_totals import (
     rows,
     status_of,
 )
-from .manhattan_units import fulfill, move_units, open_parts, take_units, units_at
+from .manhattan_units import fulfill, move_units, open_parts, require_units, take_units, units_at
 from .manhattan_values import code_of, copy_json, parse_moment, render_moment
 
 _IN_WAREHOUSE = (3700, 3600, 3500, 3000)
@@ -220,6 +220,7 @@ class Lifecycle:
         with self._changing(order_id) as (order, moment):
             (line,) = _lines(order, line_id)
             units = Decimal(quantity)
+            require_units(line, _IN_WAREHOUSE, units)
             for _, release_line, part in open_parts(order, line, units):
                 release_line["CancelledQuantity"] += part
                 release_line["CancelledDate"] = moment
@@ -249,6 +250,7 @@ class Lifecycle:
         with self._changing(order_id) as (order, moment):
             (line,) = _lines(order, line_id)
             units = Decimal(quantity)
+            require_units(line, (1500, 1600, 1000, 2000), units)
             if units >= number(line["Quantity"]):
                 cancel_line(self._world, order, line, {"ReasonId": reason}, None)
                 finish_order(order, {"ReasonId": reason}, None)

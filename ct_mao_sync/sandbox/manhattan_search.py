@@ -74,6 +74,8 @@ class Search:
     template: Json | None
     fields: Mapping[str, Any]
     key: str
+    after: str = ""
+    """A bound `key > '…'` that every match obeys; "" = none."""
 
 
 def read_search(
@@ -102,8 +104,9 @@ def read_search(
     template = body.get("Template")
     if template is not None and not isinstance(template, dict):
         raise _bad("Template must be an object")
+    parser = _Parser(query or "", now, by_key, fields, key)
     return Search(
-        parse_query(query or "", now=now, by_key=by_key, fields=fields, key=key),
+        parser.parse(),
         _read_sort(body.get("Sort", body.get("Sorted")), fields),
         page,
         min(size, size_max),
@@ -111,6 +114,7 @@ def read_search(
         template,
         fields,
         key,
+        parser.after,
     )
 
 
@@ -118,7 +122,8 @@ def rows_of(search: Search, orders: Iterable[Any]) -> tuple[list[Any], int]:
     """The page of rows asked for, and the count of all that match."""
     found = [order for order in orders if search.condition(order)]
     # Without Sort the order of rows is not defined: any, but the same for every page.
-    found.sort(key=lambda order: zlib.crc32(order.get(search.key).encode()))
+    if search.key not in [attribute for attribute, _ in search.sort]:
+        found.sort(key=lambda order: zlib.crc32(order.get(search.key).encode()))
     for attribute, ascending in reversed(search.sort):
         found.sort(key=_sort_key(attribute, search.fields), reverse=not ascending)
     first = search.offset if search.offset is not None else search.page * search.size
@@ -152,8 +157,6 @@ def parse_query(
     key: str = "OrderId",
 ) -> Condition:
     """The condition that the query text stands for; raises Refused with what is wrong in it."""
-    if not text.strip():
-        return lambda order: True
     return _Parser(text, now, by_key, fields, key).parse()
 
 
@@ -165,11 +168,16 @@ class _Parser:
         self._key = key
         self._tokens = list(_tokens(text))
         self._at = 0
+        self.after = ""
 
     def parse(self) -> Condition:
+        if not self._tokens:
+            return lambda order: True
         condition = self._either()
         if self._at < len(self._tokens):
             raise _bad(f"unexpected {self._tokens[self._at][1]!r} in Query")
+        if any(kind == "word" and text.lower() == "or" for kind, text in self._tokens):
+            self.after = ""
         return condition
 
     def _either(self) -> Condition:
@@ -213,6 +221,8 @@ class _Parser:
             part = _text_of(literal_kind, literal)
             return read.where(lambda value: value is not None and part in str(value))
         wanted = self._literal(literal_kind, literal, value_kind)
+        if text == self._key and operator == ">" and isinstance(wanted, str):
+            self.after = max(self.after, wanted)
         compare = _OPERATORS[operator]
         if value_kind == "s":
             return read.where(lambda value: value is not None and compare(value, wanted))

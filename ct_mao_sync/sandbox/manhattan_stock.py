@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -121,6 +122,7 @@ class Stock:
     previous: dict[SupplyKey, Supply] = field(default_factory=dict)
     """The revision before the last one, which a lagging search still shows."""
     by_item: dict[str, dict[str, list[SupplyKey]]] = field(default_factory=dict)
+    sorted_items: list[str] = field(default_factory=list, repr=False)
     units: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     """(ItemId, UOM) -> base units in one; 1 where nothing is said."""
     protection: dict[tuple[str, str], Decimal] = field(default_factory=dict)
@@ -146,6 +148,16 @@ class Stock:
     def supplies_at(self, item_id: str, location_id: str) -> Iterator[Supply]:
         for key in self.by_item.get(item_id, {}).get(location_id, ()):
             yield self.supplies[key]
+
+    def supplies_after(self, item_id: str) -> Iterable[Supply]:
+        """Records of items whose id comes after this one; "" = all."""
+        if not item_id:
+            return self.supplies.values()
+        if len(self.sorted_items) != len(self.by_item):
+            self.sorted_items = sorted(self.by_item)
+        supplies, by_item = self.supplies, self.by_item
+        ids = self.sorted_items[bisect_right(self.sorted_items, item_id) :]
+        return [supplies[key] for id in ids for keys in by_item[id].values() for key in keys]
 
     def factor(self, item_id: str, uom: str | None) -> Decimal:
         """Base units in one `uom` of the item."""

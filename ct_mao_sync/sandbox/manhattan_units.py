@@ -23,11 +23,16 @@ def units_at(line: Json, status: int) -> Decimal:
     )
 
 
-def take_units(line: Json, sources: tuple[int, ...], units: Decimal, moment: str) -> None:
-    """Takes units out of the given statuses, in that order; raises Refused when there are not as many."""
+def require_units(line: Json, sources: tuple[int, ...], units: Decimal) -> None:
+    """Raises Refused when the line has fewer units in the given statuses."""
     if sum((units_at(line, status) for status in sources), ZERO) < units:
         low, high = line_range(line)
         raise line_not_permitted("", line["OrderLineId"], status_name(high if low == high else low))
+
+
+def take_units(line: Json, sources: tuple[int, ...], units: Decimal, moment: str) -> None:
+    """Takes units out of the given statuses, in that order; raises Refused when there are not as many."""
+    require_units(line, sources, units)
     left = units
     for status in sources:
         for row in rows(line, "QuantityDetail"):
