@@ -34,6 +34,8 @@ Origin = Literal["window", "sweep", "given", "retry"]
 
 CONFLICT_TRIES_MAX = 10
 SERVER_ERROR_TRIES_MAX = 5
+INTENDED_AT_ONCE = 50
+"""Groups whose coming writes are remembered in one transaction."""
 BACKOFF_FIRST_S = 0.2
 BACKOFF_MAX_S = 5.0
 
@@ -42,6 +44,13 @@ BACKOFF_MAX_S = 5.0
 class Prepared:
     """One page between reading and applying."""
 
+    origin: Origin = "window"
+    changes: Sequence[Change] = ()
+    """One for each entity, the newest."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """Of the states applied last."""
+    waiting: Mapping[str, Any] = field(default_factory=dict)
+    """Their dead letters."""
     wanted: list[Desired] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     """Of changes that need no target."""
@@ -51,6 +60,16 @@ class Prepared:
     """Where to go on after this page; the id of the last change that is in it."""
     cut: bool = False
     """`--limit` was reached in the middle of the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """What one worker plans and applies together."""
+
+    wanted: Sequence[Desired]
+    targets: Mapping[str, Any]
+    bases: Mapping[str, Any]
+    tries: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +111,7 @@ class Processor:
     # ---- before the targets are read -------------------------------------------------------------
 
     def prepare(self, changes: Sequence[Change], origin: Origin, cursor: str | None) -> Prepared:
-        """Map the changes of a page and leave out what needs no look at the target."""
-        page = Prepared(cursor=cursor)
+        """In the main thread: what the state knows of the changes of a page."""
         newest: dict[str, Change] = {}
         for change in changes:
             known = newest.get(change.entity)
@@ -101,17 +119,32 @@ class Processor:
                 newest[change.entity] = change
         entities = list(newest)
         by_digest = origin == "window" and self.job.skips_by_digest
-        digests = self.store.digests(self.job.name, entities) if by_digest else {}
-        waiting = self.store.waiting(self.job.name, entities) if origin == "window" else {}
-        page.bases = self.job.load_bases(self.store, entities)
+        return Prepared(
+            origin,
+            list(newest.values()),
+            digests=self.store.digests(self.job.name, entities) if by_digest else {},
+            waiting=self.store.waiting(self.job.name, entities) if origin == "window" else {},
+            bases=self.job.load_bases(self.store, entities),
+            cursor=cursor,
+        )
+
+    def read_targets(self, page: Prepared) -> Prepared:
+        """Map the changes, leave out what needs no look at the target, and read the targets of the rest.
+        May run in a reading thread, so that the workers are not kept waiting meanwhile."""
+        self._map_page(page)
+        if page.wanted:
+            page.targets = self.job.read_targets(page.wanted, page.bases)
+        return page
+
+    def _map_page(self, page: Prepared) -> None:
         last: str | None = None
-        for change in newest.values():
-            if origin != "window":
+        for change in page.changes:
+            if page.origin != "window":
                 self._handled[change.entity] = change.version
             elif self._handled.get(change.entity) == change.version:
                 last = change.cursor  # this run has dealt with it already, as a retry
                 continue
-            dead = waiting.get(change.entity)
+            dead = page.waiting.get(change.entity)
             if dead and dead.covers(change.version, self.mapping_digest):
                 page.outcomes.append(_skipped(change, f"waiting as dead letter {dead.id}"))
                 last = change.cursor
@@ -119,7 +152,7 @@ class Processor:
             mapped = self._map(change, page.bases.get(change.entity))
             if isinstance(mapped, Outcome):
                 page.outcomes.append(mapped)
-            elif digests.get(change.entity) == mapped.digest:
+            elif page.digests.get(change.entity) == mapped.digest:
                 page.outcomes.append(_outcome(mapped, "unchanged"))
             elif self.limit is not None and self._actionable >= self.limit:
                 page.cut = True
@@ -128,9 +161,9 @@ class Processor:
                 self._actionable += 1
                 page.wanted.append(mapped)
             last = change.cursor
+        page.changes = ()  # the source's documents are large
         if page.cut:
             page.cursor = last
-        return page
 
     def _map(self, change: Change, base: Any) -> Desired | Outcome:
         if change.rejection is not None:
@@ -145,12 +178,6 @@ class Processor:
         if isinstance(mapped, Skip):
             return _skipped(change, mapped.reason)
         return mapped
-
-    def read_targets(self, page: Prepared) -> Prepared:
-        """May run in a reading thread."""
-        if page.wanted:
-            page.targets = self.job.read_targets(page.wanted, page.bases)
-        return page
 
     # ---- applying --------------------------------------------------------------------------------
 
@@ -172,16 +199,20 @@ class Processor:
                 self._take(_outcome(wanted, "rejected", rejection=held[wanted.entity]))
             else:
                 ready.append(wanted)
-        self._intend([(w, page.targets.get(w.entity)) for w in ready])
         size = self.job.batch_size_max
-        queue: deque[tuple[list[Desired], Mapping[str, Any], Mapping[str, Any], int]] = deque(
-            (ready[start : start + size], page.targets, page.bases, 0) for start in range(0, len(ready), size)
+        fresh = deque(
+            _Group(ready[start : start + size], page.targets, page.bases, 0)
+            for start in range(0, len(ready), size)
         )
+        queue: deque[_Group] = deque()
         running: dict[Future[Any], None] = {}  # in the order of submission, which is the order of outcomes
         trouble: Exception | None = None
-        while queue or running:
+        while fresh or queue or running:
+            few = len(queue) + len(running) < 2 * self.executor.workers
+            if fresh and few and not (trouble or self.stopping()):
+                queue.extend(self._intend_some(fresh))
             while queue and len(running) < 2 * self.executor.workers and not (trouble or self.stopping()):
-                running[self.executor.submit(self._work, *queue.popleft())] = None
+                running[self.executor.submit(self._work, queue.popleft())] = None
             if not running:
                 break
             ahead: set[Future[Any]] = set()
@@ -216,6 +247,12 @@ class Processor:
             for outcome in self._failures.release():
                 self._settle(outcome)
 
+    def _intend_some(self, fresh: deque[_Group]) -> list[_Group]:
+        """Takes the next groups: as many as can be written down without keeping the workers waiting."""
+        taken = [fresh.popleft() for _ in range(min(len(fresh), INTENDED_AT_ONCE))]
+        self._intend([(w, group.targets.get(w.entity)) for group in taken for w in group.wanted])
+        return taken
+
     def _intend(self, wanted: Sequence[tuple[Desired, Any]]) -> None:
         if not wanted or self.gate.dry_run:
             return
@@ -226,25 +263,20 @@ class Processor:
                 self.store.forget_processed(self.job.name, [desired.entity for desired, _ in wanted])
             self.job.intend(self.store, wanted, self.clock.now())
 
-    def _once_more(self, again: _Again) -> tuple[list[Desired], Mapping[str, Any], Mapping[str, Any], int]:
+    def _once_more(self, again: _Again) -> _Group:
         """Main thread: what was on its way is part of the base now."""
         entity = again.wanted.entity
         bases = self.job.load_bases(self.store, [entity])
         self._intend([(again.wanted, again.target)])
-        return [again.wanted], {entity: again.target}, bases, again.tries
+        return _Group([again.wanted], {entity: again.target}, bases, again.tries)
 
-    def _work(
-        self,
-        group: list[Desired],
-        targets: Mapping[str, Any],
-        bases: Mapping[str, Any],
-        tries: int,
-    ) -> list[Outcome | _Again]:
+    def _work(self, group: _Group) -> list[Outcome | _Again]:
         """In a worker: plan and apply a group."""
+        targets, bases, tries = group.targets, group.bases, group.tries
         results: list[Outcome | _Again] = []
         plans: list[Plan] = []
         by_entity: dict[str, Desired] = {}
-        for wanted in group:
+        for wanted in group.wanted:
             planned = self.job.plan(wanted, targets.get(wanted.entity), bases.get(wanted.entity))
             attempted = tries > 0
             if isinstance(planned, Rejection):
