@@ -21,6 +21,8 @@ class Refusal:
     stale: bool = False
     """The record moved on since it was read."""
     current_version: int | None = None
+    resource_indexes: tuple[int, ...] = ()
+    """Import API: which resources of the request it is about."""
 
     def context(self) -> dict[str, str | int]:
         found: dict[str, str | int] = {}
@@ -30,6 +32,8 @@ class Refusal:
             found["remote_message"] = one_line(self.message)
         if self.current_version is not None:
             found["current_version"] = self.current_version
+        if self.resource_indexes:
+            found["resource_index"] = ",".join(map(str, self.resource_indexes))
         return found
 
 
@@ -40,6 +44,7 @@ def parse_commercetools_refusal(body: Any) -> Refusal:
         return Refusal()
     codes: list[str] = []
     version: int | None = None
+    indexes: set[int] = set()
     errors = body.get("errors")
     for error in errors if isinstance(errors, list) else ():
         if not isinstance(error, Mapping):
@@ -49,6 +54,9 @@ def parse_commercetools_refusal(body: Any) -> Refusal:
         found = error.get("currentVersion")
         if version is None and isinstance(found, int) and not isinstance(found, bool):
             version = found
+        index = error.get("resourceIndex")
+        if isinstance(index, int) and not isinstance(index, bool):
+            indexes.add(index)
     if not codes and (code := text_of(body.get("error"))):
         codes.append(code)
     return Refusal(
@@ -56,6 +64,7 @@ def parse_commercetools_refusal(body: Any) -> Refusal:
         message=text_of(body.get("message")) or text_of(body.get("error_description")),
         stale="ConcurrentModification" in codes,
         current_version=version,
+        resource_indexes=tuple(sorted(indexes)),
     )
 
 
