@@ -22,6 +22,8 @@ ORDERS = 12
 KILLED = -9
 REJECTED = 3
 """Exit code of an undisturbed run: some generated orders are set aside."""
+DONE = (0, REJECTED)
+"""Of a run after a kill: 0 when the killed one had set them aside already."""
 
 CONFIG = """\
 [commercetools]

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from crash_scene import REJECTED, STATE, Aftermath, Machine, assert_same, wait_for
+from crash_scene import DONE, REJECTED, STATE, Aftermath, Machine, assert_same, wait_for
 
 LOCKED = 6
 SLOW_S = 0.3
@@ -47,8 +47,7 @@ def test_a_run_that_is_asked_to_stop_ends_cleanly_and_the_next_one_goes_on(
     recorded = {entity for entity, (_, no_base, *_) in in_hand.items() if not no_base}
     assert saved == recorded, "what was saved is recorded, what is not saved is not"
     assert len(saved) < len(undisturbed.world["oms"])
-    assert again.exit_code == REJECTED, again.stderr
-    # Rejected records of the first run are known by now.
+    assert again.exit_code in DONE, again.stderr
     assert_same(Aftermath.of(machine), undisturbed)
 
 
