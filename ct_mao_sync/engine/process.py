@@ -189,6 +189,7 @@ class Processor:
         """
         for outcome in page.outcomes:
             self._take(outcome)
+        page.targets = self.job.complete_targets(self.store, page.wanted, page.targets)
         held = self.job.guard(
             [(w, page.targets.get(w.entity)) for w in page.wanted], self._totals, self.allow
         )
@@ -213,6 +214,8 @@ class Processor:
                 queue.extend(self._intend_some(fresh))
             while queue and len(running) < 2 * self.executor.workers and not (trouble or self.stopping()):
                 running[self.executor.submit(self._work, queue.popleft())] = None
+            if trouble or self.stopping():
+                running = {future: None for future in running if not future.cancel()}
             if not running:
                 break
             ahead: set[Future[Any]] = set()
@@ -267,8 +270,9 @@ class Processor:
         """Main thread: what was on its way is part of the base now."""
         entity = again.wanted.entity
         bases = self.job.load_bases(self.store, [entity])
-        self._intend([(again.wanted, again.target)])
-        return _Group([again.wanted], {entity: again.target}, bases, again.tries)
+        targets = self.job.complete_targets(self.store, [again.wanted], {entity: again.target})
+        self._intend([(again.wanted, targets[entity])])
+        return _Group([again.wanted], targets, bases, again.tries)
 
     def _work(self, group: _Group) -> list[Outcome | _Again]:
         """In a worker: plan and apply a group."""

@@ -34,6 +34,7 @@ def machine(server: Server, undisturbed: Aftermath, tmp_path: Path) -> Iterator[
     server.do("reset", seed=SEED, count=ORDERS)
     yield Machine(tmp_path / "machine", server)
     server.do("latency", seconds=0)
+    server.do("hold", kind="")
 
 
 @pytest.fixture(scope="session")

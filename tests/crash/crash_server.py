@@ -52,11 +52,23 @@ class Killer:
         self._where = ""
         self._left = 0
         self._pid = 0
+        self._held = ""
+        self._waiting = 0
         self.answer: Callable[[Request], Response] = lambda request: Response(0, {}, b"", effect="lost")
 
     def arm(self, *, kind: str, number: int, where: str) -> None:
         with self._changed:
             self._kind, self._left, self._where, self._pid = kind, number, where, 0
+
+    def hold(self, kind: str) -> None:
+        """Requests of this kind wait; "" lets them go on."""
+        with self._changed:
+            self._held = kind
+            self._changed.notify_all()
+
+    def wait_for_waiting(self, count: int) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._waiting >= count, timeout=30), "nothing came"
 
     def name(self, pid: int) -> None:
         with self._changed:
@@ -69,6 +81,11 @@ class Killer:
                 self._left -= 1
                 if not self._left:
                     return self._strike(request)
+            if self._held == kind_of(request):
+                self._waiting += 1
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._held != kind_of(request), timeout=60)
+                self._waiting -= 1
         return self.answer(request)
 
     def _strike(self, request: Request) -> Response:
@@ -118,6 +135,12 @@ class Stage:
 
     def do_name(self, pid: int) -> None:
         self.killer.name(pid)
+
+    def do_hold(self, kind: str) -> None:
+        self.killer.hold(kind)
+
+    def do_wait_for_waiting(self, count: int) -> None:
+        self.killer.wait_for_waiting(count)
 
     def do_latency(self, seconds: float) -> None:
         for server in self.servers.servers:
