@@ -108,7 +108,7 @@ def parse_location_rows(
         found[key] = _joined(found[key], figure) if key in found else figure
     twins = {**others, **{fold(item): item for item in seen}}
     answer: dict[tuple[str, str], Figure | Rejection] = {}
-    for item in wanted:
+    for item in dict.fromkeys(items):
         doubt: Rejection | None = None
         if nameless:
             doubt = source_invalid(
