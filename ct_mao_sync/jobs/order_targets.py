@@ -14,6 +14,7 @@ from ct_mao_sync.clients.commercetools import CommercetoolsClient
 from ct_mao_sync.clients.manhattan import ManhattanClient
 from ct_mao_sync.errors import Rejection
 from ct_mao_sync.mapping.order_plan import OrderTarget, SentOrder, WantedOrder
+from ct_mao_sync.mapping.order_sides import shows_what_was_sent
 
 _CHARGE = dict.fromkeys(("ChargeDetailId", "ChargeTotal", "RequestedAmount", "ChargeReferenceId", "TaxCode"))
 _CHARGE_FIELDS: Mapping[str, Any] = {
@@ -109,11 +110,17 @@ class OrderTargets:
     """Reads the MAO side of commercetools orders."""
 
     def __init__(
-        self, commercetools: CommercetoolsClient, manhattan: ManhattanClient, sync_channel: str
+        self,
+        commercetools: CommercetoolsClient,
+        manhattan: ManhattanClient,
+        sync_channel: str,
+        *,
+        salt: bytes,
     ) -> None:
         self._commercetools = commercetools
         self._manhattan = manhattan
         self._sync_channel = sync_channel
+        self._salt = salt
         self._channel_id: str | None = None
         self._lock = threading.Lock()
 
@@ -125,14 +132,31 @@ class OrderTargets:
         ids: dict[str, None] = {}
         for order in wanted:
             ids.update(dict.fromkeys(_candidates(order, sent.get(order.entity), external[order.entity])))
-        rows = {
+        rows: dict[str, Mapping[str, Any]] = {
             str(row.get("OrderId")): row
             for row in self._manhattan.read_orders_by_ids(list(ids), ORDER_TEMPLATE)
         }
+        for order in wanted:
+            self._refresh(order, sent.get(order.entity), rows)
         return {
             order.entity: self._resolve(order, sent.get(order.entity), external[order.entity], rows)
             for order in wanted
         }
+
+    def _refresh(
+        self, wanted: WantedOrder, sent: SentOrder | None, rows: dict[str, Mapping[str, Any]]
+    ) -> None:
+        """A search that lags shows an order as it was before our last save. Taken for true, it would hide
+        that MAO still has what the shop has taken back since, or make our own save look like somebody's."""
+        row = rows.get(sent.mao_order_id) if sent else None
+        if sent is None or row is None or row.get("AlternateOrderId") != wanted.entity:
+            return
+        if not shows_what_was_sent(row, sent.base, self._salt):
+            fresh = self._manhattan.read_order(sent.mao_order_id)
+            if fresh is None:
+                del rows[sent.mao_order_id]
+            else:
+                rows[sent.mao_order_id] = fresh
 
     def read_again(self, wanted: WantedOrder, sent: SentOrder | None) -> OrderTarget:
         """One order, by id: strongly consistent, for a write whose outcome is unknown."""

@@ -104,7 +104,7 @@ class OrdersJob:
             hold_resolve_reason=config.orders.hold_resolve_reason,
             sync_channel=config.orders.sync_channel,
         )
-        self._targets = OrderTargets(commercetools, manhattan, config.orders.sync_channel)
+        self._targets = OrderTargets(commercetools, manhattan, config.orders.sync_channel, salt=salt)
         self._marked: set[str] = set()
         """Orders whose save this run marked as being sent (main thread only)."""
 

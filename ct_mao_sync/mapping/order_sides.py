@@ -56,6 +56,23 @@ class SentBase:
         return self.acked is not None or bool(self.candidates)
 
 
+def shows_what_was_sent(current: Mapping[str, Any], base: SentBase, salt: bytes) -> bool:
+    """Whether MAO's document has the last save of ours, and no other is unsettled. If not, MAO was changed
+    since, or the document is older than that save: its search lags behind."""
+    if base.acked is None or base.candidates:
+        return False
+    oms = rows_of(current)
+    for row, fields in grouped(base.acked).items():
+        held = oms.get(row)
+        if held is None:
+            return False
+        list_name = list_of(row)
+        for name, value in fields.items():
+            if name in held and remember(list_name, name, held[name], salt) != value:
+                return False
+    return True
+
+
 class Sides:
     """`wanted` and `current` are payloads as sent and as read. `base.known` must be True."""
 

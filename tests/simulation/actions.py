@@ -116,6 +116,21 @@ def take_address_back(world: World, rng: random.Random) -> str:
     return f"{_name(world.shop[entity])}: shop takes its last change of address back"
 
 
+def change_and_take_back(world: World, rng: random.Random) -> str:
+    """A -> B -> A, and the run that carries B dies on the way."""
+    order = _some_order(world, rng)
+    if order is None or not order.get("shippingAddress"):
+        return ""
+    before = order["shippingAddress"].get("city")
+    if not before:
+        return ""
+    edit_order(world.sandbox.world, order["id"], changing_address(city="Nowhere"))
+    plan = CrashPlan("send after", rng.choice([2, 3, 4, 5, 6]))
+    told = _told(world, f"sync orders, killed at {plan.point} {plan.at}", plan)
+    edit_order(world.sandbox.world, order["id"], changing_address(city=before))
+    return f"{_name(order)}: shop changes city; {told}; shop takes it back"
+
+
 def change_quantity(world: World, rng: random.Random) -> str:
     order = _some_order(world, rng)
     lines = _plain_lines(order)
@@ -468,6 +483,7 @@ WEIGHTS: tuple[tuple[Action, int], ...] = (
     (place_orders, 14),
     (change_address, 8),
     (take_address_back, 4),
+    (change_and_take_back, 3),
     (change_quantity, 6),
     (remove_line, 3),
     (add_line, 3),

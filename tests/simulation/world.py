@@ -120,8 +120,8 @@ class SimulatedApplication(Application):
     crashes: CrashPlan
 
     def open_store(self, *, dry_run: bool = False) -> Store:
-        if dry_run and not self.config.state_path.exists():
-            return Store.open_in_memory()
+        if dry_run:
+            return Store.open_copy(self.config.state_path)
         store = CrashingStore.open(self.config.state_path)
         store.crashes = self.crashes
         return store
