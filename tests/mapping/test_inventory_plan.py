@@ -400,6 +400,25 @@ def test_a_plain_key_is_sku_and_channel(sku: str, channel: str, expected: str) -
     assert computed_key(sku, channel) == expected
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("A_dc", ""), ("A", "dc")),
+        (("A_b", "c"), ("A", "b_c")),
+        (("A.b", "c"), ("A-b", "c")),
+        (("A b", "c"), ("A'b", "c")),
+        (("ü", ""), ("ö", "")),
+        (("x" * 300, "a"), ("x" * 300, "b")),
+        (("a", ""), ("A", "")),
+    ],
+)
+def test_what_could_be_mistaken_for_another_gets_a_key_of_its_own(
+    one: tuple[str, str], other: tuple[str, str]
+) -> None:
+    assert computed_key(*one) != computed_key(*other)
+    assert computed_key(*one) == computed_key(*one)
+
+
 @given(
     st.lists(
         st.tuples(
