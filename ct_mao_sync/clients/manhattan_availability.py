@@ -64,7 +64,7 @@ class Availability:
         self, kind: Kind, view: str, items: Sequence[str], locations: Sequence[str], *, null_is_empty: bool
     ) -> AvailabilityAnswer:
         reading = _Reading(self, kind, view, list(dict.fromkeys(locations)), null_is_empty)
-        reading.read(items)
+        reading.read(list(dict.fromkeys(items)))
         return AvailabilityAnswer(reading.rows, reading.refused, reading.began_at)
 
     def ask(self, kind: Kind, body: Mapping[str, Any], *, less_ok: bool) -> Answer:
@@ -103,7 +103,10 @@ class _Reading:
         self.began_at: datetime | None = None
 
     def read(self, items: Sequence[str]) -> None:
-        for chunk in self._availability.chunks(items, len(self._locations)):
+        left = list(items)
+        while left:  # how many go together may be learnt on the way
+            chunk = self._availability.chunks(left, len(self._locations))[0]
+            left = left[len(chunk) :]
             self._read_chunk(chunk)
 
     def _read_chunk(self, items: list[str]) -> None:
@@ -134,9 +137,11 @@ class _Reading:
         too_many = context.get("status") == 413 or _TOO_MANY.search(said) or isinstance(error, Retriable)
         if too_many and len(items) > 1:
             self._availability.lower(len(items) // 2)
-        elif _NO_LOCATION.search(said):
+            self.read(items)
+            return
+        if _NO_LOCATION.search(said):
             raise RunStopped(self._unusable("MAO wants locations with it", context)) from error
-        elif context.get("status") == 404 or _VIEW.search(said):
+        if context.get("status") == 404 or _VIEW.search(said):
             raise RunStopped(self._unusable("MAO refuses it", context)) from error
         if len(items) > 1:
             self._read_halves(items)
