@@ -164,41 +164,38 @@ def plan_entry(wanted: EntryWanted, target: EntryTarget, rules: InventoryRules) 
     quantity = quantity_of(figure, target.in_flight, wanted.units, rules)
     if isinstance(quantity, Rejection):
         return _of_entry(wanted, quantity)
+    entity = wanted.entity
     was = None if entry is None else entry.quantity_on_stock
     if target.pending_import:
-        return EntryPlan(wanted.entity, "pending", quantity, was, reason="an import is not settled yet")
+        return EntryPlan(entity, "pending", quantity, was, reason="an import is not settled yet")
     if target.last_figure_at is not None and (figure.at is None or figure.at < target.last_figure_at):
-        return EntryPlan(wanted.entity, "outdated", quantity, was, reason="a newer figure is known")
-    restock = _restock(figure)
-    if entry is None:
+        return EntryPlan(entity, "outdated", quantity, was, reason="a newer figure is known")
+    restock = None if figure.next_at is None else _restock(figure)
+    if entry is None or was is None:
         return _plan_missing(wanted, target, rules, figure, quantity, restock)
-    if quantity == was and not _restock_differs(entry, restock) and not rules.counter_fields:
-        return EntryPlan(wanted.entity, "unchanged", quantity, was)
-    assert was is not None
+    if restock is not None and restock == entry.expected_delivery:
+        restock = None
+    if quantity == was and restock is None and not rules.counter_fields:
+        return EntryPlan(entity, "unchanged", quantity, was)
     if quantity > was and not _may_raise(target, rules):
-        return EntryPlan(
-            wanted.entity, "waiting", quantity, was, reason="raised by the next run: orders may lag"
-        )
-    writes: tuple[EntryWrite, ...]
-    if _imports(wanted, target, entry, rules, quantity):
-        if quantity == was and not _restock_differs(entry, restock):
-            return EntryPlan(wanted.entity, "unchanged", quantity, was)
-        writes = (import_entry(wanted.sku, wanted.channel_key, entry.key, quantity, was, restock, entry),)
-    else:
-        update = update_entry(
-            wanted.sku,
-            wanted.channel_key,
-            entry,
-            quantity=quantity,
-            restock=restock if _restock_differs(entry, restock) else None,
-            key="" if entry.key or not target.key_is_free else computed_key(wanted.sku, wanted.channel_key),
-            counters=_counters(figure, rules),
-            counters_type_id=rules.counters_type_id,
-        )
-        if update is None:
-            return EntryPlan(wanted.entity, "unchanged", quantity, was)
-        writes = (update,)
-    return EntryPlan(wanted.entity, "write", quantity, was, writes)
+        return EntryPlan(entity, "waiting", quantity, was, reason="raised by the next run: orders may lag")
+    if _imports(target, entry, rules, quantity):
+        if quantity == was and restock is None:
+            return EntryPlan(entity, "unchanged", quantity, was)
+        imported = import_entry(wanted.sku, wanted.channel_key, entry.key, quantity, was, restock, entry)
+        return EntryPlan(entity, "write", quantity, was, (imported,))
+    update = update_entry(
+        entity,
+        entry,
+        quantity,
+        restock,
+        "" if entry.key or not target.key_is_free else computed_key(wanted.sku, wanted.channel_key),
+        _counters(figure, rules) if rules.counter_fields else {},
+        rules.counters_type_id,
+    )
+    if update is None:
+        return EntryPlan(entity, "unchanged", quantity, was)
+    return EntryPlan(entity, "write", quantity, was, (update,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,9 +280,7 @@ def _may_raise(target: EntryTarget, rules: InventoryRules) -> bool:
     return target.orders_read_began_s - target.entries_read_s >= rules.raise_delay_s
 
 
-def _imports(
-    wanted: EntryWanted, target: EntryTarget, entry: EntryState, rules: InventoryRules, quantity: int
-) -> bool:
+def _imports(target: EntryTarget, entry: EntryState, rules: InventoryRules, quantity: int) -> bool:
     """An import has neither version nor order, and replaces the whole entry: `auto` uses it only where no
     sale can be lost by it, and nothing does where it would take a custom field away."""
     if rules.writer == "rest" or not is_key(entry.key) or entry.custom_fields is not None:
@@ -311,12 +306,8 @@ def _restock(figure: Figure) -> datetime | None:
     return figure.next_at.replace(microsecond=figure.next_at.microsecond // 1000 * 1000)
 
 
-def _restock_differs(entry: EntryState, restock: datetime | None) -> bool:
-    return restock is not None and entry.expected_delivery != restock
-
-
 def _counters(figure: Figure, rules: InventoryRules) -> dict[str, Decimal]:
-    if not rules.counter_fields or not rules.counters_type_id:
+    if not rules.counters_type_id:
         return {}
     values = {"on_hand": figure.on_hand, "protected": figure.protected, "available": figure.quantity}
     named = {name: values.get(counter) for counter, name in rules.counter_fields.items()}

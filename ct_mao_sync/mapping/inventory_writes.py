@@ -91,10 +91,8 @@ EntryWrite = UpdateEntry | CreateEntry | ImportEntry
 
 
 def update_entry(
-    sku: str,
-    channel_key: str,
+    entity: str,
     entry: EntryState,
-    *,
     quantity: int,
     restock: datetime | None,
     key: str,
@@ -127,7 +125,7 @@ def update_entry(
     if key:
         actions.append({"action": "setKey", "key": key})
     return UpdateEntry(
-        entity_of(sku, channel_key),
+        entity,
         entry.id,
         entry.key,
         entry.version,
