@@ -70,7 +70,10 @@ CURRENCY_DECIMALS: Mapping[str, int] = {"HUF": 0, "TWD": 0, "CLP": 0, "JPY": 0, 
 class Section(BaseModel):
     """A table of the file: frozen, strict, and without room for a misspelt key."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+    # Not built one by one: the whole of it is built once, when a file is read.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
 class Commercetools(Section):

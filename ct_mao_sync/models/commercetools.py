@@ -72,7 +72,10 @@ _Rows = Annotated[tuple[_T, ...], BeforeValidator(_or_empty)]
 
 
 class _Read(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+    # Built when the first order is read: a run that finds none need not wait for it.
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True, defer_build=True
+    )
 
 
 class Money(_Read):
@@ -375,7 +378,7 @@ class Order(_Read):
         return of_single + tuple(row for entry in self.shipping for row in entry.shipping_info.deliveries)
 
 
-_ORDERS = TypeAdapter(list[Order])
+_ORDERS = TypeAdapter(list[Order], config=ConfigDict(defer_build=True))
 
 
 def parse_orders(results: Sequence[Mapping[str, Any]]) -> list[Order | Rejection]:
