@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ct_mao_sync.cli.wiring import Application
     from ct_mao_sync.state.store import Store
 
-JOB = click.Choice(["orders"])
+JOB = click.Choice(["orders", "inventory"])
 CURES_SHOWN_MAX = 5
 
 
@@ -36,6 +36,7 @@ def _selection(command: Any) -> Any:
 )
 @_selection
 @click.option("--allow-cancel", is_flag=True, help="Let this run pass orders.max_cancel.")
+@click.option("--allow-drop", is_flag=True, help="Let this run pass inventory.max_drop_percent.")
 @click.option("--dry-run", is_flag=True, help="Show each write; change nothing anywhere.")
 @click.option(
     "--wait",
@@ -53,6 +54,7 @@ def replay_errors(
     code: str | None,
     entity: str | None,
     allow_cancel: bool,
+    allow_drop: bool,
     dry_run: bool,
     wait_s: float,
 ) -> None:
@@ -78,7 +80,9 @@ def replay_errors(
         options = RunOptions(
             dead_letters=tuple(letter.entity for letter in letters if letter.job == name),
             dry_run=dry_run,
-            allow=frozenset({"cancel"} if allow_cancel else ()),
+            allow=frozenset(
+                given for given, said in (("cancel", allow_cancel), ("drop", allow_drop)) if said
+            ),
         )
         exit_codes.append(run_jobs(context, [name], options, wait_s=wait_s))
     from ct_mao_sync.errors import worst_exit_code

@@ -18,18 +18,21 @@ if TYPE_CHECKING:
     epilog="Examples: ct-mao-sync sync orders --dry-run; ct-mao-sync sync orders --order CT-1001; "
     "ct-mao-sync sync orders --since 2026-11-27T20:00:00Z"
 )
-@click.argument("job", type=click.Choice(["orders", "all"]))
+@click.argument("job", type=click.Choice(["orders", "inventory", "all"]))
 @click.option("--since", type=MOMENT, help="Look at changes since then: a time with zone, a date, or 2h.")
 @click.option("--until", type=MOMENT, help="Only at changes before then.")
 @click.option(
     "--order", "orders", multiple=True, metavar="NUMBER", help="Only this order (number or id); repeatable."
 )
+@click.option("--sku", "skus", multiple=True, metavar="SKU", help="inventory: only this SKU; repeatable.")
+@click.option("--full", is_flag=True, help="inventory: compare every item now, not only what changed.")
 @click.option("--dry-run", is_flag=True, help="Show each write; change nothing anywhere.")
 @click.option(
     "--show-personal", is_flag=True, help="With --dry-run -v on a terminal: do not mask personal data."
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Write at most this many records.")
 @click.option("--allow-cancel", is_flag=True, help="Let this run pass orders.max_cancel.")
+@click.option("--allow-drop", is_flag=True, help="Let this run pass inventory.max_drop_percent.")
 @click.option(
     "--wait",
     "wait_s",
@@ -46,10 +49,13 @@ def sync(
     since: datetime | None,
     until: datetime | None,
     orders: tuple[str, ...],
+    skus: tuple[str, ...],
+    full: bool,
     dry_run: bool,
     show_personal: bool,
     limit: int | None,
     allow_cancel: bool,
+    allow_drop: bool,
     wait_s: float,
 ) -> None:
     """Run a job once: read what changed since its watermark, write the difference.
@@ -59,36 +65,41 @@ def sync(
     """
     if since and until and since >= until:
         raise click.UsageError("--since must be before --until")
-    if orders and (since or until):
-        raise click.UsageError("--order names the orders itself; leave --since and --until out")
-    from ct_mao_sync.cli.wiring import JOBS
+    if (orders or skus) and (since or until):
+        raise click.UsageError("--order and --sku name the records themselves; leave --since and --until out")
+    if orders and job != "orders":
+        raise click.UsageError("--order belongs to: sync orders")
+    if (skus or full) and job != "inventory":
+        raise click.UsageError("--sku and --full belong to: sync inventory")
     from ct_mao_sync.engine.run import RunOptions
 
     options = RunOptions(
         since=since,
         until=until,
-        given=tuple(dict.fromkeys(orders)),
+        given=tuple(dict.fromkeys(orders or skus)),
+        full=full,
         dry_run=dry_run,
         limit=limit,
-        allow=frozenset({"cancel"} if allow_cancel else ()),
+        allow=frozenset(name for name, given in (("cancel", allow_cancel), ("drop", allow_drop)) if given),
     )
-    names = list(JOBS) if job == "all" else [job]
+    names = None if job == "all" else [job]
     context.exit(run_jobs(context, names, options, wait_s=wait_s, show_personal=show_personal and dry_run))
 
 
 def run_jobs(
     context: click.Context,
-    names: list[str],
+    names: list[str] | None,
     options: RunOptions,
     *,
     wait_s: float,
     show_personal: bool = False,
 ) -> int:
-    """Runs the jobs one after the other, prints what came of it, and returns the exit code."""
+    """Runs the jobs (None: all that are configured) one after the other and prints what came of it.
+    Returns the exit code."""
     from ct_mao_sync.cli.log import set_up_logging
     from ct_mao_sync.cli.progress import progress_of
     from ct_mao_sync.cli.render import print_error, print_json, print_plans, print_report
-    from ct_mao_sync.cli.wiring import open_application, stop_on_signals
+    from ct_mao_sync.cli.wiring import configured_jobs, open_application, stop_on_signals
     from ct_mao_sync.errors import SyncError, worst_exit_code
 
     wanted = global_options_of(context)
@@ -102,7 +113,7 @@ def run_jobs(
             log_format=wanted.log_format, verbose=wanted.verbose, secrets=application.config.secrets()
         )
         with stop_on_signals(application) as stopped:
-            for name in names:
+            for name in configured_jobs(application.config) if names is None else names:
                 if stopped():
                     break
                 with progress_of(name) as progress:

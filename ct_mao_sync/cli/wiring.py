@@ -25,10 +25,17 @@ from ct_mao_sync.engine.lock import job_lock
 from ct_mao_sync.engine.report import Progress, RunReport
 from ct_mao_sync.engine.run import Run, RunOptions
 from ct_mao_sync.engine.values import Outcome
+from ct_mao_sync.errors import ConfigError, Problem
 from ct_mao_sync.mapping.redact import redact
 from ct_mao_sync.state.store import Store
 
-JOBS: Sequence[str] = ("orders",)
+JOBS: Sequence[str] = ("orders", "inventory")
+
+
+def configured_jobs(config: Config) -> list[str]:
+    """What `sync all` runs: the jobs that the configuration has something to say about."""
+    views = (config.inventory.network_view, config.inventory.location_view)
+    return [job for job in JOBS if job != "inventory" or any(views)]
 
 
 @dataclass(slots=True)
@@ -46,10 +53,9 @@ class Application:
     _clients: list[HttpClient] = field(default_factory=list)
 
     def open_store(self, *, dry_run: bool = False) -> Store:
-        """A dry run leaves no file behind where there was none."""
-        if dry_run and not self.config.state_path.exists():
-            return Store.open_in_memory()
-        return Store.open(self.config.state_path)
+        """A dry run works on a copy: it leaves nothing behind."""
+        opened = Store.open_copy if dry_run else Store.open
+        return opened(self.config.state_path)
 
     def run(
         self,
@@ -71,7 +77,7 @@ class Application:
                 stack.callback(executor.shutdown)
             self._clients = []
             stack.callback(self._close_clients)
-            job = self.build_job(job_name, store, run)
+            job = self.build_job(job_name, store, run, options, executor)
             return Run(
                 job,
                 store,
@@ -91,11 +97,37 @@ class Application:
         for client in self._clients:
             client.close()
 
-    def build_job(self, name: str, store: Store, run: str) -> Job:
+    def build_job(self, name: str, store: Store, run: str, options: RunOptions, executor: Executor) -> Job:
         """Jobs are imported when they are used."""
+        if name == "inventory":
+            return self._build_inventory(store, run, options, executor)
         from ct_mao_sync.jobs.orders import OrdersJob
 
         return OrdersJob(self.config, self.commercetools(run), self.manhattan(run), salt=store.salt())
+
+    def _build_inventory(self, store: Store, run: str, options: RunOptions, executor: Executor) -> Job:
+        from ct_mao_sync.clients.commercetools_inventory import CommercetoolsInventoryClient
+        from ct_mao_sync.clients.manhattan_inventory import ManhattanInventoryClient
+        from ct_mao_sync.jobs.inventory import InventoryJob
+
+        _check_inventory(self.config)
+        commercetools, manhattan = self.commercetools(run), self.manhattan(run)
+        section = self.config.manhattan
+        return InventoryJob(
+            self.config,
+            CommercetoolsInventoryClient(commercetools.http, commercetools.project_key),
+            ManhattanInventoryClient(
+                manhattan.http,
+                section.organization,
+                page_size=section.page_size,
+                items_max=section.availability_items,
+            ),
+            manhattan,
+            store,
+            clock=self.clock,
+            submit=executor.submit,
+            full=options.full,
+        )
 
     def commercetools(self, run: str) -> CommercetoolsClient:
         section = self.config.commercetools
@@ -147,6 +179,41 @@ class Application:
 
     def _redact(self, text: str, outcome: Outcome) -> str:
         return redact(text, outcome.personal, self.config.secrets())
+
+
+def _check_inventory(config: Config) -> None:
+    """What `sync inventory` needs and the other jobs do not. Raises ConfigError."""
+    inventory = config.inventory
+    problems = [
+        Problem(
+            "config-invalid",
+            f'{config.path}: inventory.{mode}_view is missing; inventory.modes has "{mode}"',
+            f"inventory.{mode}_view",
+            f'name the MAO view: {mode}_view = "…" under [inventory]',
+        )
+        for mode in inventory.modes
+        if not getattr(inventory, f"{mode}_view")
+    ]
+    if "location" in inventory.modes and not config.mapping.locations:
+        problems.append(
+            Problem(
+                "config-invalid",
+                f'{config.path}: mapping.locations is empty; inventory.modes has "location"',
+                "mapping.locations",
+                'add "<MAO LocationId>" = "<channel key>" under [mapping.locations]',
+            )
+        )
+    if inventory.writer == "import-api":
+        problems.append(
+            Problem(
+                "config-invalid",
+                f'{config.path}: inventory.writer = "import-api" is not built yet; allowed: "auto", "rest"',
+                "inventory.writer",
+                'writer = "auto" under [inventory] writes by REST for now',
+            )
+        )
+    if problems:
+        raise ConfigError(problems)
 
 
 def open_application(config_path: Path, env: Mapping[str, str] | None = None) -> Application:

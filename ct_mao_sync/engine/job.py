@@ -64,6 +64,12 @@ class Job(Protocol):
     def read_target_again(self, wanted: Desired, base: Any) -> Any:
         """One target, afresh, and strongly consistent where the API can."""
 
+    def complete_targets(
+        self, store: Any, wanted: Sequence[Desired], targets: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Main thread, after `read_targets` and before `guard`: what must be read last, or needs the state
+        to be read at all. Most jobs give the targets back as they are."""
+
     def guard(
         self, wanted: Sequence[tuple[Desired, Any]], totals: dict[str, int], allow: frozenset[str]
     ) -> Mapping[str, Rejection]:
@@ -80,6 +86,9 @@ class Job(Protocol):
         system is in trouble."""
 
     def record(self, store: Any, outcomes: Sequence[Outcome], now: datetime) -> None: ...
+
+    def page_done(self, store: Any, scan: Pass, *, last: bool, now: datetime) -> None:
+        """A page of this pass is complete, in the transaction that holds its cursor."""
 
     def pending(self, store: Any) -> Sequence[str]:
         """Entities whose last write is not settled yet; they are looked at first in every run."""

@@ -40,6 +40,8 @@ class RunOptions:
     dry_run: bool = False
     limit: int | None = None
     allow: frozenset[str] = frozenset()
+    full: bool = False
+    """Compare everything, also what nothing points at (jobs that sweep)."""
 
     @property
     def explores(self) -> bool:
@@ -244,6 +246,7 @@ class Run:
         keep = not explores or (done and window.moves_watermark)
 
         def checkpoint() -> None:
+            self._job.page_done(self._store, scan, last=done, now=self._clock.now())
             self._store.save_checkpoint(
                 self._job.name,
                 scan.name,

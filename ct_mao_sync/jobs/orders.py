@@ -22,6 +22,7 @@ from ct_mao_sync.engine.values import Change, Desired, Outcome, Page, Plan, Skip
 from ct_mao_sync.errors import RecordRejected, Rejection
 from ct_mao_sync.jobs.order_targets import OrderTargets
 from ct_mao_sync.mapping.identity import candidate_order_ids, order_id_of
+from ct_mao_sync.mapping.in_flight import InFlightOrder, units_of_order
 from ct_mao_sync.mapping.order import map_order
 from ct_mao_sync.mapping.order_base import flatten, remembered
 from ct_mao_sync.mapping.order_merge import SentBase
@@ -107,6 +108,9 @@ class OrdersJob:
         self._targets = OrderTargets(commercetools, manhattan, config.orders.sync_channel, salt=salt)
         self._marked: set[str] = set()
         """Orders whose save this run marked as being sent (main thread only)."""
+        self._keeps_in_flight = bool(config.inventory.network_view or config.inventory.location_view)
+        self._sold: dict[str, InFlightOrder] = {}
+        """What the orders of this run have sold, for the inventory job; taken out when recorded."""
 
     # ---- source ----------------------------------------------------------------------------------
 
@@ -216,6 +220,8 @@ class OrdersJob:
         # A cancelled order is looked up in MAO even when we do not remember it: the state may be lost.
         known = base is not None or bool(raw.get("syncInfo"))
         before_start = refusal.startswith("created before")
+        if self._keeps_in_flight and not (before_start and not known):
+            self._remember_sold(change.entity, raw, order)
         if refusal and not known and (before_start or not cancelled):
             return Skip(refusal)
         payload: Mapping[str, Any] | None = None
@@ -249,6 +255,14 @@ class OrdersJob:
         )
         return Desired(change.entity, change.label, change.version, key, wanted, personal)
 
+    def _remember_sold(self, entity: str, raw: Mapping[str, Any], order: Order) -> None:
+        lines = units_of_order(raw)
+        if isinstance(lines, Rejection):
+            return
+        if raw.get("orderState") == "Complete" or raw.get("shipmentState") in ("Shipped", "Delivered"):
+            lines = ()  # gone from MAO's stock as well
+        self._sold[entity] = InFlightOrder(entity, order.created_at, lines)
+
     def read_targets(
         self, wanted: Sequence[Desired], bases: Mapping[str, SentOrder]
     ) -> dict[str, OrderTarget]:
@@ -256,6 +270,11 @@ class OrdersJob:
 
     def read_target_again(self, wanted: Desired, base: SentOrder | None) -> OrderTarget:
         return self._targets.read_again(wanted.record, base)
+
+    def complete_targets(
+        self, store: Store, wanted: Sequence[Desired], targets: Mapping[str, OrderTarget]
+    ) -> Mapping[str, OrderTarget]:
+        return targets
 
     def guard(
         self,
@@ -421,6 +440,17 @@ class OrdersJob:
             if o.kind in ("rejected", "skipped") and o.state is None and not o.attempted
         }
         store.forget_sending(never_sent & self._marked)
+        if self._keeps_in_flight:
+            self._record_sold(store, outcomes, now)
+
+    def _record_sold(self, store: Store, outcomes: Sequence[Outcome], now: datetime) -> None:
+        sold = [self._sold.pop(o.entity) for o in outcomes if o.entity in self._sold]
+        store.replace_in_flight(sold)
+        arrived = [o.entity for o in outcomes if o.state == ACKED or isinstance(o.state, Sending)]
+        store.ack_in_flight(arrived, at=now)
+
+    def page_done(self, store: Store, scan: Pass, *, last: bool, now: datetime) -> None:
+        return None
 
     def pending(self, store: Store) -> Sequence[str]:
         return store.cancelling()

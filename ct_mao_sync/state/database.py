@@ -114,9 +114,14 @@ class StateFile:
         return state
 
     @classmethod
-    def open_in_memory(cls) -> Self:
-        """For a dry run where there is no file yet: nothing is left behind."""
-        state = cls(Path(":memory:"), Database(sqlite3.connect(":memory:", isolation_level=None)))
+    def open_copy(cls, path: Path) -> Self:
+        """For a dry run: what is in the file, if there is one; nothing that is written is kept."""
+        path = path.expanduser().absolute()
+        copy = sqlite3.connect(":memory:", isolation_level=None)
+        if path.exists():
+            with cls.open(path) as original:
+                original._db.conn.backup(copy)
+        state = cls(path, Database(copy))
         state._migrate(len(migrations.pending(state._db)))
         return state
 

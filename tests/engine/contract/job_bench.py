@@ -96,13 +96,13 @@ class BenchApplication(Application):
     job: Any
     crashes: CrashPlan
 
-    def build_job(self, name: str, store: Store, run: str) -> Job:
+    def build_job(self, *_: Any) -> Job:
         job: Job = self.job
         return job
 
     def open_store(self, *, dry_run: bool = False) -> Store:
-        if dry_run and not self.config.state_path.exists():
-            return Store.open_in_memory()
+        if dry_run:
+            return Store.open_copy(self.config.state_path)
         store = CrashingStore.open(self.config.state_path)
         store.crashes = self.crashes
         return store

@@ -184,6 +184,11 @@ class ToyJob:
     def read_target_again(self, wanted: Desired, base: Any) -> Any:
         return self.shelf.values.get(wanted.entity)
 
+    def complete_targets(
+        self, store: Any, wanted: Sequence[Desired], targets: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        return targets
+
     def guard(
         self, wanted: Sequence[tuple[Desired, Any]], totals: dict[str, int], allow: frozenset[str]
     ) -> Mapping[str, Rejection]:
@@ -208,6 +213,9 @@ class ToyJob:
         return [Outcome(plan.entity, plan.label, "written") for plan in plans]
 
     def record(self, store: Any, outcomes: Sequence[Outcome], now: datetime) -> None:
+        return None
+
+    def page_done(self, store: Any, scan: Pass, *, last: bool, now: datetime) -> None:
         return None
 
     def pending(self, store: Any) -> Sequence[str]:

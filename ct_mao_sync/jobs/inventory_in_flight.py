@@ -1,0 +1,169 @@
+"""Units that the shop has sold and MAO's figure does not know: kept up to date in a bounded number of
+requests.
+
+Only orders created since the orders job last looked are queried; of the others the state knows the lines.
+MAO is asked only for orders that arrived there and of which some unit is not counted yet. After the state
+was lost the orders of the last `inventory.in_flight_days` are read once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from ct_mao_sync.clients.commercetools_inventory import CommercetoolsInventoryClient
+from ct_mao_sync.clients.manhattan import ManhattanClient
+from ct_mao_sync.config import Config
+from ct_mao_sync.engine.clock import Clock
+from ct_mao_sync.engine.rows import Checkpoint
+from ct_mao_sync.errors import Rejection
+from ct_mao_sync.mapping.in_flight import (
+    InFlightOrder,
+    base_units_in_flight,
+    judge_lines,
+    units_of_order,
+)
+from ct_mao_sync.mapping.item_units import ItemUnits
+from ct_mao_sync.state.store import Store
+
+REBUILT = "in-flight"
+"""Pass name of the checkpoint that says up to when orders have been read for their units."""
+
+# Only what tells allocated from open units (order reference 3.3).
+ORDER_TEMPLATE: Mapping[str, Any] = {
+    "OrderId": None,
+    "AlternateOrderId": None,
+    "IsCancelled": None,
+    "MinFulfillmentStatusId": None,
+    "MaxFulfillmentStatusId": None,
+    "OrderLine": {
+        "OrderLineId": None,
+        "AlternateOrderLineId": None,
+        "ItemId": None,
+        "Quantity": None,
+        "UOM": None,
+        "IsReturn": None,
+        "IsCancelled": None,
+        "UpdatedTimestamp": None,
+        "MinFulfillmentStatusId": None,
+        "MaxFulfillmentStatusId": None,
+        "QuantityDetail": {"Quantity": None, "UOM": None, "StatusId": None, "UpdatedTimestamp": None},
+        "OrderLineCancelHistory": {"CancelQuantity": None, "CreatedTimestamp": None},
+    },
+}
+
+
+class InFlightOrders:
+    """Reads what is missing, judges it, and gives the sums. Runs in the main thread: it needs the state."""
+
+    def __init__(
+        self,
+        config: Config,
+        commercetools: CommercetoolsInventoryClient,
+        manhattan: ManhattanClient,
+        item_units: ItemUnits,
+        *,
+        clock: Clock,
+    ) -> None:
+        self._config = config
+        self._commercetools = commercetools
+        self._manhattan = manhattan
+        self._item_units = item_units
+        self._clock = clock
+
+    def refresh(self, store: Store, *, settled_before: datetime) -> None:
+        """New orders, then what became of those in MAO. `settled_before`: the beginning of the availability
+        read less the settle time; what arrived in MAO later may be missing from its figure."""
+        self._read_new_orders(store)
+        open_ids = store.in_flight_orders()
+        found = self._read_mao_orders(store, open_ids)
+        lines = store.in_flight_lines(open_ids)
+        store.judge_in_flight(
+            judge_lines(
+                lines,
+                found,
+                settled_before=settled_before,
+                nets_backorders=self._config.inventory.view_nets_backorders,
+            )
+        )
+
+    def sums(
+        self, store: Store, skus: Iterable[str]
+    ) -> tuple[dict[tuple[str, str], int], dict[str, Decimal], dict[tuple[str, str], Decimal]]:
+        """In flight by (SKU, channel id) in sold units; in base units by item, and by (item, channel id)."""
+        sums = store.in_flight_sums(skus)
+        by_item, by_channel = base_units_in_flight(sums, self._item_units)
+        return sums, by_item, by_channel
+
+    def _read_new_orders(self, store: Store) -> None:
+        sync, inventory = self._config.sync, self._config.inventory
+        known = store.checkpoint("inventory", REBUILT)
+        if known is not None and known.watermark is not None:
+            since = known.watermark - timedelta(seconds=sync.overlap_seconds)
+        else:
+            since = self._clock.now() - timedelta(days=inventory.in_flight_days)
+        if self._config.orders.start_at is not None:
+            since = max(since, self._config.orders.start_at)
+        after_id: str | None = None
+        until: datetime | None = None
+        while True:
+            page = self._commercetools.read_placed_orders_page(created_since=since, after_id=after_id)
+            if until is None and page.server_date is not None:
+                until = page.server_date - timedelta(seconds=page.elapsed_s + sync.settle_seconds)
+            store.replace_in_flight(_in_flight_orders(page.results))
+            if known is None or known.watermark is None:
+                self._acknowledge_known(store, page.results)
+            if page.is_last:
+                break
+            after_id = page.last_id
+        if until is not None:
+            store.save_checkpoint("inventory", REBUILT, Checkpoint(watermark=until))
+
+    def _acknowledge_known(self, store: Store, orders: Iterable[Mapping[str, Any]]) -> None:
+        """After the state was lost: which of these orders MAO has. Archived ones, and those the shop calls
+        complete, are counted long since."""
+        by_name: dict[str, str] = {}
+        done: list[str] = []
+        for order in orders:
+            entity = str(order["id"])
+            if order.get("orderState") == "Complete":
+                done.append(entity)
+            for name in (order.get("orderNumber"), entity):
+                if isinstance(name, str) and name.replace("-", "").replace("_", "").isalnum():
+                    by_name[name] = entity
+        rows = self._manhattan.read_orders_by_ids(list(by_name), ORDER_TEMPLATE)
+        arrived = [str(row["AlternateOrderId"]) for row in rows if row.get("AlternateOrderId")]
+        # Long since, as far as the figure is concerned.
+        store.ack_in_flight(arrived, at=datetime(2000, 1, 1, tzinfo=UTC))
+        store.drop_in_flight(done)
+
+    def _read_mao_orders(self, store: Store, order_ids: Iterable[str]) -> dict[str, Mapping[str, Any] | None]:
+        """By commercetools order id. An order that was sent and is not found counts as archived: everything
+        of it is shipped or cancelled."""
+        ids = list(order_ids)
+        sent = store.sent(ids)
+        names = {sent[entity].mao_order_id: entity for entity in ids if entity in sent}
+        found: dict[str, Mapping[str, Any] | None] = {}
+        for row in self._manhattan.read_orders_by_ids(list(names), ORDER_TEMPLATE) if names else ():
+            entity = names.get(str(row.get("OrderId")))
+            if entity is not None and row.get("AlternateOrderId") == entity:
+                found[entity] = row
+        return found
+
+
+def _in_flight_orders(orders: Iterable[Mapping[str, Any]]) -> list[InFlightOrder]:
+    """An order whose lines cannot be read takes no stock that anybody could name; the orders job tells."""
+    found = []
+    for order in orders:
+        lines = units_of_order(order)
+        if isinstance(lines, Rejection):
+            continue
+        created_at = order.get("createdAt")
+        if not isinstance(created_at, str):
+            continue
+        found.append(
+            InFlightOrder(str(order["id"]), datetime.fromisoformat(created_at).astimezone(UTC), lines)
+        )
+    return found

@@ -1,0 +1,185 @@
+"""Both sides of inventory entries: what the shop shows, and what MAO can promise.
+
+The order matters: entries first, then availability, then the orders in flight. A sale between the first
+and the last can only make the figure smaller.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ct_mao_sync.clients.commercetools_inventory import CommercetoolsInventoryClient
+from ct_mao_sync.clients.manhattan_inventory import ManhattanInventoryClient
+from ct_mao_sync.config import Config
+from ct_mao_sync.engine.clock import Clock
+from ct_mao_sync.errors import Problem, Rejection, RunStopped
+from ct_mao_sync.mapping.availability import (
+    Figure,
+    looks_unpublished,
+    parse_location_rows,
+    parse_network_rows,
+    sum_figures,
+)
+from ct_mao_sync.mapping.inventory_entry import EntryState, parse_entry
+from ct_mao_sync.mapping.inventory_plan import EntryWanted
+from ct_mao_sync.mapping.locations import Locations
+
+Submit = Callable[..., Future[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class EntryReading:
+    """What was read of one entry, before the orders in flight are known."""
+
+    entry: EntryState | Rejection | None
+    figure: Figure | Rejection
+    entries_read_s: float
+    """Monotonic: when the answer with the entry was there."""
+    figure_began_at: datetime | None
+    """When the availability request was sent, on MAO's clock."""
+
+
+class InventoryTargets:
+    """Reads entries and availability of a page in as few requests as the APIs allow, several at once."""
+
+    def __init__(
+        self,
+        config: Config,
+        commercetools: CommercetoolsInventoryClient,
+        manhattan: ManhattanInventoryClient,
+        locations: Locations,
+        *,
+        clock: Clock,
+        submit: Submit,
+    ) -> None:
+        self._config = config
+        self._commercetools = commercetools
+        self._manhattan = manhattan
+        self._locations = locations
+        self._clock = clock
+        self._submit = submit
+        self._channel_ids: dict[str, str] | None = None
+        self._lock = threading.Lock()
+
+    def channel_ids(self) -> Mapping[str, str]:
+        """Key -> id of the channels of [mapping.locations] that commercetools has; read once."""
+        with self._lock:
+            if self._channel_ids is None:
+                keys = self._locations.channel_keys if self._shows_locations else ()
+                rows = self._commercetools.read_channels_by_keys(keys) if keys else []
+                self._channel_ids = {str(row["key"]): str(row["id"]) for row in rows}
+            return self._channel_ids
+
+    @property
+    def _shows_locations(self) -> bool:
+        return "location" in self._config.inventory.modes
+
+    def read(self, wanted: Sequence[EntryWanted]) -> dict[str, EntryReading]:
+        """Entries, then availability. Raises RunStopped for a view that cannot be relied on."""
+        entries, read_s = self._read_entries(list(dict.fromkeys(each.sku for each in wanted)))
+        network = [each for each in wanted if not each.channel_key]
+        located = [each for each in wanted if each.channel_key]
+        figures: dict[str, tuple[Figure | Rejection, datetime | None]] = {}
+        figures.update(self._read_network(network))
+        figures.update(self._read_located(located))
+        channel_ids = self.channel_ids()
+        readings = {}
+        for each in wanted:
+            channel_id = channel_ids.get(each.channel_key, "") if each.channel_key else ""
+            figure, began_at = figures[each.entity]
+            readings[each.entity] = EntryReading(
+                entries.get((each.sku, channel_id)), figure, read_s, began_at
+            )
+        return readings
+
+    def _read_entries(
+        self, skus: Sequence[str]
+    ) -> tuple[dict[tuple[str, str], EntryState | Rejection], float]:
+        chunks = self._commercetools.entry_chunks(skus, entries_per_sku=1 + len(self._locations.channel_keys))
+        found: dict[tuple[str, str], EntryState | Rejection] = {}
+        for rows in self._at_once(self._commercetools.read_entries_chunk, chunks):
+            for row in rows:
+                channel_id = str((row.get("supplyChannel") or {}).get("id") or "")
+                found[(str(row.get("sku")), channel_id)] = parse_entry(row)
+        return found, self._clock.monotonic()
+
+    def _read_network(
+        self, wanted: Sequence[EntryWanted]
+    ) -> dict[str, tuple[Figure | Rejection, datetime | None]]:
+        if not wanted:
+            return {}
+        view = self._config.inventory.network_view
+        items = list(dict.fromkeys(each.item for each in wanted))
+        by_item: dict[str, tuple[Figure | Rejection, datetime | None]] = {}
+
+        def read(chunk: Sequence[str]) -> Any:
+            return chunk, self._manhattan.read_network_chunk(view, chunk)
+
+        unpublished = []
+        for chunk, answer in self._at_once(read, self._manhattan.availability_chunks(items)):
+            unpublished.append(looks_unpublished(answer.rows))
+            for item, figure in parse_network_rows(answer.rows, chunk).items():
+                refused = answer.refused.get(item)
+                by_item[item] = (_refused(refused) if refused else figure, answer.began_at)
+        self._stop_if(unpublished, view, "network_view")
+        return {each.entity: by_item[each.item] for each in wanted}
+
+    def _read_located(
+        self, wanted: Sequence[EntryWanted]
+    ) -> dict[str, tuple[Figure | Rejection, datetime | None]]:
+        if not wanted:
+            return {}
+        view = self._config.inventory.location_view
+        places = self._locations.location_ids
+        items = list(dict.fromkeys(each.item for each in wanted))
+        by_place: dict[tuple[str, str], Figure | Rejection] = {}
+        began: dict[str, datetime | None] = {}
+
+        def read(chunk: Sequence[str]) -> Any:
+            return chunk, self._manhattan.read_location_chunk(view, chunk, places)
+
+        unpublished = []
+        for chunk, answer in self._at_once(read, self._manhattan.availability_chunks(items, places)):
+            unpublished.append(looks_unpublished(answer.rows))
+            for (item, place), figure in parse_location_rows(answer.rows, chunk, places).items():
+                refused = answer.refused.get(item)
+                by_place[item, place] = _refused(refused) if refused else figure
+            began.update(dict.fromkeys(chunk, answer.began_at))
+        self._stop_if(unpublished, view, "location_view")
+        return {
+            each.entity: (
+                sum_figures(
+                    [by_place[each.item, place] for place in self._locations.locations_of(each.channel_key)]
+                ),
+                began[each.item],
+            )
+            for each in wanted
+        }
+
+    def _stop_if(self, unpublished: Sequence[bool], view: str, key: str) -> None:
+        """A view that publishes no quantity shows 0 for everything: nobody may take that for stock."""
+        if unpublished and all(unpublished):
+            raise RunStopped(
+                Problem(
+                    "view-unusable",
+                    f"MAO's view {view!r} says that items are available but gives no quantity for any: "
+                    "PublishQuantity seems to be off; nothing was written",
+                    field=f"inventory.{key}",
+                    hint=f"switch PublishQuantity on for the view in MAO, or name another under "
+                    f"inventory.{key}; then: ct-mao-sync sync inventory",
+                )
+            )
+
+    def _at_once(self, read: Callable[[Any], Any], chunks: Sequence[Any]) -> list[Any]:
+        """As many requests in flight as there are workers; the first failure is raised when all are done."""
+        futures = [self._submit(read, chunk) for chunk in chunks]
+        return [future.result() for future in futures]
+
+
+def _refused(problem: Problem) -> Rejection:
+    return Rejection(problem.code, problem.message, problem.field, problem.hint, problem.context)

@@ -1,0 +1,241 @@
+"""What MAO can promise is what the shop shows."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from orders_bench import Bench
+
+from ct_mao_sync.engine.run import RunOptions
+from ct_mao_sync.sandbox.commercetools import order_edit
+from ct_mao_sync.sandbox.commercetools_orders import cancelling
+from ct_mao_sync.sandbox.commercetools_stock import place_order, true_quantity
+from ct_mao_sync.sandbox.core import World
+from ct_mao_sync.sandbox.generate import generate_order
+from ct_mao_sync.sandbox.generate_money import price_order
+from ct_mao_sync.sandbox.generate_stock import LOCATION_VIEW, LOCATIONS, NETWORK_VIEW, stock_world
+from ct_mao_sync.sandbox.manhattan_available import true_available
+from ct_mao_sync.sandbox.manhattan_stock import adjust_supply, change_view, set_supply
+
+SETTINGS = f"""
+[mapping.locations]
+{chr(10).join(f'"{place}" = "{channel}"' for place, channel in LOCATIONS.items())}
+[inventory]
+modes = ["{{mode}}"]
+location_view = "{LOCATION_VIEW}"
+network_view = "{NETWORK_VIEW}"
+"""
+
+
+class Stocked:
+    """A tenant with stock, and a shop that shows something else."""
+
+    def __init__(self, folder: Path, mode: str, items: Any = 12, **settings: Any) -> None:
+        self.bench = Bench(folder, more=SETTINGS.format(mode=mode), **settings)
+        self.world: World = self.bench.sandbox.world
+        stock_world(self.world, 3, items=items, entries=(mode,), entries_agree=False, future=False)
+        self.bench.clock.advance(600)
+
+    def sync(self, job: str = "inventory", **options: Any) -> Any:
+        return self.bench.application().run(job, RunOptions(**options))
+
+    def shown(self) -> dict[tuple[str, str], int]:
+        """(SKU, channel id) -> quantityOnStock, with all that commercetools has not worked off yet."""
+        return {
+            (entry["sku"], (entry.get("supplyChannel") or {}).get("id", "")): true_quantity(self.world, entry)
+            for entry in self.world.ct.inventory.values()
+        }
+
+    def promised(self) -> dict[tuple[str, str], int]:
+        """The same by MAO's own books."""
+        channels = {row["key"]: row["id"] for row in self.world.ct.channels.values()}
+        by_channel = {channels[key]: place for place, key in LOCATIONS.items()}
+        return {
+            (sku, channel): true_available(self.world, LOCATION_VIEW, sku, by_channel[channel])
+            if channel
+            else true_available(self.world, NETWORK_VIEW, sku)
+            for sku, channel in self.shown()
+        }
+
+
+@pytest.fixture(params=["location", "network"])
+def stocked(request: pytest.FixtureRequest, tmp_path: Path) -> Stocked:
+    return Stocked(tmp_path, request.param)
+
+
+def test_the_first_run_brings_every_entry_in_line(stocked: Stocked) -> None:
+    assert stocked.shown() != stocked.promised()
+
+    report = stocked.sync()
+
+    assert report.exit_code == 0
+    assert stocked.shown() == stocked.promised()
+
+
+def test_a_second_run_writes_nothing(stocked: Stocked) -> None:
+    stocked.sync()
+    stocked.bench.clock.advance(60)
+    before = stocked.bench.writes()
+
+    report = stocked.sync()
+
+    assert report.counts["written"] == 0
+    assert stocked.bench.writes() == before
+
+
+def test_a_delta_touches_only_what_changed(stocked: Stocked) -> None:
+    stocked.sync()
+    stocked.bench.clock.advance(3600)
+    stocked.sync()  # the overlap of the first is past
+    stocked.bench.clock.advance(3600)
+    (sku, _), *_ = stocked.shown()
+    adjust_supply(stocked.world, sku, next(iter(LOCATIONS)), 5)
+    stocked.bench.clock.advance(120)
+
+    report = stocked.sync()
+
+    assert report.counts["written"] >= 1
+    assert report.read <= 2 * len(LOCATIONS) + 2
+    assert stocked.shown() == stocked.promised()
+
+
+def test_an_idle_run_is_one_request_a_pass(stocked: Stocked) -> None:
+    stocked.sync()
+    for _ in range(2):
+        stocked.bench.clock.advance(3600)
+        report = stocked.sync()
+
+    assert report.requests == 2
+    assert report.exit_code == 0
+
+
+def test_a_dry_run_shows_each_write_and_makes_none(stocked: Stocked) -> None:
+    before = (stocked.bench.writes(), stocked.shown())
+
+    report = stocked.sync(dry_run=True)
+
+    assert report.plans
+    assert (stocked.bench.writes(), stocked.shown()) == before
+
+
+def test_one_sku_can_be_brought_in_line_by_hand(stocked: Stocked) -> None:
+    (sku, _), *_ = stocked.shown()
+
+    report = stocked.sync(given=(sku,))
+
+    shown, promised = stocked.shown(), stocked.promised()
+    assert all(shown[key] == promised[key] for key in shown if key[0] == sku)
+    assert report.read <= len(LOCATIONS)
+
+
+@pytest.mark.parametrize("view", ["inactive", "unpublished"])
+def test_a_view_that_cannot_be_relied_on_stops_before_anything_is_written(
+    stocked: Stocked, view: str
+) -> None:
+    for name in (LOCATION_VIEW, NETWORK_VIEW):
+        change_view(
+            stocked.world, name, **({"active": False} if view == "inactive" else {"publish_quantity": False})
+        )
+    before = stocked.bench.writes()
+
+    report = stocked.sync()
+
+    assert report.exit_code == 5
+    assert report.problem is not None and report.problem.code == "view-unusable"
+    assert stocked.bench.writes() == before
+
+
+def test_many_falls_to_zero_wait_for_a_person(tmp_path: Path) -> None:
+    stocked = Stocked(tmp_path, "network", items=200)
+    stocked.sync()
+    full = stocked.shown()
+    for sku, _ in full:
+        for place in LOCATIONS:
+            set_supply(stocked.world, sku, place, 0)
+    stocked.bench.clock.advance(300)
+
+    held = stocked.sync()
+    kept = stocked.shown()
+    letters = stocked.bench.dead_letters()
+    allowed = stocked.sync(dead_letters=tuple(letter.entity for letter in letters), allow=frozenset({"drop"}))
+
+    assert held.exit_code == 5
+    assert {letter.code for letter in letters} == {"drop-limit"}
+    assert all(kept[key] == full[key] for key in full if full[key] > 20)
+    assert allowed.exit_code == 0
+    assert set(stocked.shown().values()) == {0}
+
+
+def order_for(stocked: Stocked, number: int, sku: str, quantity: int, channel_id: str) -> dict[str, Any]:
+    order = generate_order(
+        random.Random(number),
+        number,
+        stocked.bench.clock.now(),
+        "EUR",
+        features=(),
+        created_at=stocked.bench.clock.now(),
+        order_state="Open",
+        payment_state="Paid",
+    )
+    order["lineItems"] = order["lineItems"][:1]
+    line = order["lineItems"][0]
+    line["variant"]["sku"], line["quantity"] = sku, quantity
+    line["state"] = [{**line["state"][0], "quantity": quantity}]
+    line.pop("supplyChannel", None)
+    if channel_id:
+        line["supplyChannel"] = {"typeId": "channel", "id": channel_id}
+    order["inventoryMode"] = "TrackOnly"
+    price_order(order)
+    return order
+
+
+def test_a_sale_that_mao_does_not_know_yet_is_subtracted(stocked: Stocked) -> None:
+    stocked.sync()
+    (sku, channel), shown = max(stocked.shown().items(), key=lambda pair: pair[1])
+    place_order(stocked.world, order_for(stocked, 7001, sku, 3, channel))
+    stocked.bench.clock.advance(30)
+
+    stocked.sync(full=True)
+
+    assert stocked.shown()[sku, channel] == shown - 3
+
+
+def test_a_sale_that_arrived_and_was_allocated_is_subtracted_once(stocked: Stocked) -> None:
+    stocked.sync()
+    (sku, channel), shown = max(stocked.shown().items(), key=lambda pair: pair[1])
+    place_order(stocked.world, order_for(stocked, 7001, sku, 3, channel))
+    stocked.bench.clock.advance(30)
+    assert stocked.sync("orders").counts["written"] == 1
+    stocked.bench.clock.advance(30)
+    place = {key: place for place, key in LOCATIONS.items()}
+    channels = {row["id"]: row["key"] for row in stocked.world.ct.channels.values()}
+    location = place[channels[channel]] if channel else next(iter(LOCATIONS))
+    stocked.bench.sandbox.manhattan.lifecycle.allocate("CT-7001", location=location)
+    for _ in range(3):
+        stocked.bench.clock.advance(300)
+        stocked.sync()
+
+    assert stocked.shown() == stocked.promised()
+    if channel:
+        assert stocked.shown()[sku, channel] == shown - 3
+
+
+def test_a_cancelled_sale_comes_back(stocked: Stocked) -> None:
+    stocked.sync()
+    (sku, channel), shown = max(stocked.shown().items(), key=lambda pair: pair[1])
+    order = order_for(stocked, 7001, sku, 3, channel)
+    place_order(stocked.world, order)
+    stocked.bench.clock.advance(30)
+    stocked.sync("orders")
+    stocked.sync()
+    order_edit(stocked.world, order["id"], cancelling())
+    stocked.bench.clock.advance(30)
+    stocked.sync("orders")
+    for _ in range(3):
+        stocked.bench.clock.advance(300)
+        stocked.sync()
+
+    assert stocked.shown()[sku, channel] == shown
