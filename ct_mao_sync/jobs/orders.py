@@ -19,15 +19,15 @@ from ct_mao_sync.config import Config
 from ct_mao_sync.engine.job import Pass
 from ct_mao_sync.engine.rows import Sending
 from ct_mao_sync.engine.values import Change, Desired, Outcome, Page, Plan, Skip
-from ct_mao_sync.errors import RecordRejected, Rejection
+from ct_mao_sync.errors import Rejection
 from ct_mao_sync.jobs.order_targets import OrderTargets
+from ct_mao_sync.jobs.order_writes import ACKED, Cancelling, OrderWriter
 from ct_mao_sync.mapping.identity import candidate_order_ids, order_id_of
 from ct_mao_sync.mapping.in_flight import InFlightOrder, units_of_order
 from ct_mao_sync.mapping.order import map_order
 from ct_mao_sync.mapping.order_base import flatten, remembered
 from ct_mao_sync.mapping.order_merge import SentBase
 from ct_mao_sync.mapping.order_plan import (
-    ORDER_ACTIONS,
     CancelOrder,
     OrderRulesOfChange,
     OrderTarget,
@@ -35,7 +35,6 @@ from ct_mao_sync.mapping.order_plan import (
     SentOrder,
     UpdateSyncInfo,
     WantedOrder,
-    cancel_refused,
     export_refusal,
     plan_order,
 )
@@ -55,19 +54,7 @@ EXPAND = (
     "discountCodes[*].discountCode",
     "lineItems[*].discountedPricePerQuantity[*].discountedPrice.includedDiscounts[*].discount",
 )
-# "Not permitted at this status" for an order and for a line (DOC: order-orchestration-process).
-NOT_PERMITTED = frozenset({"10007", "10008"})
 _UUID = re.compile(r"[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
-
-ACKED = "acked"
-"""Outcome state: MAO has the last thing that was sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cancelling:
-    """Outcome state: MAO decides about a late cancellation by and by."""
-
-    mao_order_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +92,7 @@ class OrdersJob:
             hold_resolve_reason=config.orders.hold_resolve_reason,
             sync_channel=config.orders.sync_channel,
         )
+        self._writer = OrderWriter(commercetools, manhattan)
         self._targets = OrderTargets(commercetools, manhattan, config.orders.sync_channel, salt=salt)
         self._marked: set[str] = set()
         """Orders whose save this run marked as being sent (main thread only)."""
@@ -351,79 +339,7 @@ class OrdersJob:
         self._marked |= store.mark_sending(rows, at=now)
 
     def apply(self, plans: Sequence[Plan]) -> list[Outcome]:
-        return [self._apply(plan) for plan in plans]
-
-    def _apply(self, plan: Plan) -> Outcome:
-        done: list[str] = []
-        state: Any = None
-        kind: Any = "written"
-        for write in plan.writes:
-            try:
-                if isinstance(write, SaveOrder):
-                    self._manhattan.save_order(write.body)
-                    state = plan.state
-                elif isinstance(write, CancelOrder):
-                    if not self._cancel(write):
-                        kind, state = "pending", Cancelling(write.order_id)
-                else:
-                    self._commercetools.update_order(write.entity, write.version, write.body["actions"])
-                    state = plan.state
-            except RecordRejected as error:
-                return self._refused(plan, write, error, state, done)
-            done.append(f"{write.action} {write.subject}")
-        return Outcome(plan.entity, plan.label, kind, reason="; ".join(done), state=state, writes=tuple(done))
-
-    def _cancel(self, write: CancelOrder) -> bool:
-        """True when MAO cancelled at once, False when it decides later (line by line)."""
-        try:
-            self._manhattan.cancel_order(write.order_id, write.reason_id, org_id=write.org_id)
-            return True
-        except RecordRejected as error:
-            if not (write.late_lines and _remote_codes(error) & NOT_PERMITTED):
-                raise
-        # After release only whole lines can be cancelled, and MAO decides asynchronously
-        # (DOC: lateordercancellation).
-        self._manhattan.save_order(
-            {
-                "OrderId": write.order_id,
-                **({"OrgId": write.org_id} if write.org_id else {}),
-                "OrderLine": [
-                    {
-                        "OrderLineId": line_id,
-                        "IsCancelled": True,
-                        "CancelReason": {"ReasonId": write.reason_id},
-                    }
-                    for line_id in write.late_lines
-                ],
-                "OrderActions": dict(ORDER_ACTIONS),
-            }
-        )
-        return False
-
-    def _refused(
-        self,
-        plan: Plan,
-        write: SaveOrder | CancelOrder | UpdateSyncInfo,
-        error: RecordRejected,
-        state: Any,
-        done: Sequence[str],
-    ) -> Outcome:
-        problem = error.problem
-        not_permitted = bool(_remote_codes(error) & NOT_PERMITTED)
-        named = None
-        if not_permitted and isinstance(write, CancelOrder):
-            named = cancel_refused(plan.label, plan.entity, write.order_id, "it is already released")
-        elif not_permitted and isinstance(write, SaveOrder) and not write.creates:
-            named = _locked_by_status(plan, write)
-        return Outcome(
-            plan.entity,
-            plan.label,
-            "rejected",
-            rejection=named.with_context(**problem.context) if named else _refusal(plan, write, error),
-            target_failure=named is None,
-            state=state,
-            writes=tuple(done),
-        )
+        return [self._writer.apply(plan) for plan in plans]
 
     # ---- state -----------------------------------------------------------------------------------
 
@@ -483,10 +399,6 @@ def _sync_info(raw: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _remote_codes(error: RecordRejected) -> set[str]:
-    return set(str(error.problem.context.get("remote_code", "")).split(","))
-
-
 def _summary(write: SaveOrder | CancelOrder | UpdateSyncInfo, wanted: WantedOrder) -> str:
     text = f"{write.action} {write.subject}"
     if isinstance(write, SaveOrder):
@@ -513,35 +425,4 @@ def _no_such_order(label: str) -> Rejection:
         code="order-not-found",
         message=f"commercetools has no order with the number or id {label}",
         hint="check the number; orders without a number are given by their id",
-    )
-
-
-def _locked_by_status(plan: Plan, write: SaveOrder) -> Rejection:
-    shown = ", ".join(write.changed[:3]) or "a field"
-    return Rejection(
-        code="order-locked",
-        message=f"order {plan.label}: the shop changed {shown}, but MAO does not permit that any more "
-        "at the status it has reached",
-        field=write.changed[0] if write.changed else "",
-        hint="change it in MAO or the warehouse; it closes by itself when MAO is done with the order. "
-        f"To ask again: ct-mao-sync replay-errors --entity {plan.entity}",
-    )
-
-
-def _refusal(plan: Plan, write: SaveOrder | CancelOrder | UpdateSyncInfo, error: RecordRejected) -> Rejection:
-    problem = error.problem
-    system = "commercetools" if isinstance(write, UpdateSyncInfo) else "MAO"
-    told = problem.context.get("remote_message") or problem.message
-    hint = f"correct what it names, then: ct-mao-sync replay-errors --entity {plan.entity}"
-    if isinstance(write, UpdateSyncInfo):
-        hint = (
-            f"the channel {write.channel_key} must exist with the role OrderExport; "
-            'create it, or set sync_channel = "" under [orders]; then: '
-            f"ct-mao-sync replay-errors --entity {plan.entity}"
-        )
-    return Rejection(
-        code="target-refused",
-        message=f"order {plan.label}: {system} refused to {write.action} it: {told}",
-        hint=hint,
-        context=problem.context,
     )
