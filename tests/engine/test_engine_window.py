@@ -59,9 +59,7 @@ def test_a_source_without_a_clock_stops_the_run() -> None:
         until_of(fresh(), SCAN, server_now=None, elapsed_s=0, source="s")
 
 
-@pytest.mark.parametrize(
-    ("since", "moves"), [(T - HOUR, True), (T, True), (T + timedelta(seconds=1), False)]
-)
+@pytest.mark.parametrize(("since", "moves"), [(T - HOUR, True), (T, True), (T + timedelta(seconds=1), False)])
 def test_exploring_moves_the_watermark_only_when_it_begins_at_or_before_it(
     since: datetime, moves: bool
 ) -> None:
