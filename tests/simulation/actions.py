@@ -280,6 +280,8 @@ def agent_changes_address(world: World, rng: random.Random) -> str:
     world.lifecycle.edit(order["OrderId"], change)
     for line in lines:
         world.touch(order["AlternateOrderId"], what, line["OrderLineId"], value)
+    # MAO checks no version of its own: what its search does not show yet, a save can still overwrite.
+    world.later(seconds=10)
     return f"{order['OrderId']}: an agent changes {what}"
 
 
@@ -460,9 +462,10 @@ def poison(world: World, rng: random.Random) -> str:
 
 
 def manhattans_clock_jumps(world: World, rng: random.Random) -> str:
-    skew_s = rng.choice([-3600.0, 0.0, 600.0])
-    world.sandbox.world.skew_s["manhattan"] = skew_s
-    return f"MAO's clock is off by {skew_s:g} s"
+    """Forwards: the sandbox tells by this clock what a lagging search shows already."""
+    ahead_s = rng.choice([60.0, 600.0, 7200.0])
+    world.sandbox.world.skew_s["manhattan"] += ahead_s
+    return f"MAO's clock jumps by {ahead_s:g} s"
 
 
 def _name(order: dict[str, Any]) -> str:
@@ -477,7 +480,8 @@ def _mao_id(world: World, order: dict[str, Any]) -> str:
     return template.replace("{orderNumber}", number).replace("{id}", order["id"])
 
 
-MEANWHILE: tuple[Action, ...] = (change_address, change_quantity, cancel, move_along, agent_changes_address)
+# Not an agent who edits what the run is just about to save: MAO has nothing that would tell them apart.
+MEANWHILE: tuple[Action, ...] = (change_address, change_quantity, cancel, move_along, cancel_units)
 
 WEIGHTS: tuple[tuple[Action, int], ...] = (
     (place_orders, 14),

@@ -207,10 +207,17 @@ def explained(
     if letter.code == "cancel-refused":
         return mao is not None and order["orderState"] == "Cancelled" and _highest(mao) >= RELEASED
     if letter.code == "target-refused":
-        return _is_forgotten(world, order)
+        return _is_forgotten(world, order) or _was_refused(world, mao)
     if letter.code == "base-unknown":
         return order["id"] in world.in_mao_when_state_was_lost
     return False
+
+
+def _was_refused(world: World, mao: Mapping[str, Any] | None) -> bool:
+    """MAO forbade a change at the status it has reached, whatever became of the text that said so."""
+    forbidden = ("ord::10007", "ord::10008")
+    refusals = [save.refusal for save in world.saves if mao and save.order_id == mao["OrderId"]]
+    return any(code in refusal for refusal in refusals for code in forbidden)
 
 
 def _is_forgotten(world: World, order: Mapping[str, Any]) -> bool:

@@ -18,7 +18,7 @@ from actions import draw
 from checkers import check_end, check_step
 from world import World
 
-SEEDS = int(os.environ.get("SIMULATION_SEEDS", "120"))
+SEEDS = int(os.environ.get("SIMULATION_SEEDS", "110"))
 ONLY = os.environ.get("SIMULATION_SEED")
 STEPS = 22
 
