@@ -384,6 +384,8 @@ _ORDERS = TypeAdapter(list[Order], config=ConfigDict(defer_build=True))
 def parse_orders(results: Sequence[Mapping[str, Any]]) -> list[Order | Rejection]:
     """The orders of one page, in its order. A malformed one becomes a Rejection `source-invalid` that
     names the order and the field, never the value, and does not hold back the others."""
+    if not results:
+        return []
     try:
         return list(_ORDERS.validate_python(list(results)))
     except ValidationError:
