@@ -116,6 +116,12 @@ def serving(folder: Path, *, count: int, seed: int, latency_ms: float) -> Iterat
         process.wait(timeout=10)
 
 
+def environment() -> dict[str, str]:
+    """As after an installation: with compiled modules, also where the present shell wants none written."""
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return inherited | SECRETS
+
+
 def write_config(path: Path, server: Server, **values: Any) -> Path:
     path.write_text(CONFIG.format(**server.urls, **values), encoding="utf-8")
     return path
@@ -127,7 +133,7 @@ def measure(arguments: Sequence[str], folder: Path) -> Measured:
     with output.open("wb") as stdout:
         started_s = time.monotonic()
         process = subprocess.Popen(
-            [sys.executable, "-m", "ct_mao_sync", *arguments], stdout=stdout, env={**os.environ, **SECRETS}
+            [sys.executable, "-m", "ct_mao_sync", *arguments], stdout=stdout, env=environment()
         )
         _, status, usage = os.wait4(process.pid, 0)
         wall_s = time.monotonic() - started_s

@@ -65,6 +65,12 @@ SECRETS = {
 }
 
 
+def environment() -> dict[str, str]:
+    """Compiled modules may be written, as after an installation: most of a short run is importing."""
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return inherited | SECRETS | {"PYTHONPATH": str(HERE.parent.parent)}
+
+
 class Server:
     """The process of `crash_server.py`."""
 
@@ -123,7 +129,7 @@ class Machine:
         process = subprocess.Popen(
             [sys.executable, *begin, *(arguments or ("sync", "orders"))],
             cwd=self.folder,
-            env={**os.environ, **SECRETS, "PYTHONPATH": str(HERE.parent.parent)},
+            env=environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
