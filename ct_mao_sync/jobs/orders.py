@@ -25,7 +25,7 @@ from ct_mao_sync.jobs.order_writes import ACKED, Cancelling, OrderWriter
 from ct_mao_sync.mapping.identity import candidate_order_ids, order_id_of
 from ct_mao_sync.mapping.in_flight import InFlightOrder, units_of_order
 from ct_mao_sync.mapping.order import map_order
-from ct_mao_sync.mapping.order_base import flatten, remembered
+from ct_mao_sync.mapping.order_base import remembered
 from ct_mao_sync.mapping.order_merge import SentBase
 from ct_mao_sync.mapping.order_plan import (
     CancelOrder,
@@ -320,7 +320,7 @@ class OrdersJob:
             wanted.entity,
             order_id,
             wanted.version,
-            remembered(flatten(wanted.record.payload), self._salt),
+            remembered(wanted.record.payload, self._salt),
         )
 
     # ---- write -----------------------------------------------------------------------------------

@@ -267,11 +267,18 @@ def remember(list_name: str, name: str, value: str, salt: bytes) -> str:
     return value if is_clear(list_name, name) else hash_field(value, salt)
 
 
-def remembered(fields: Fields, salt: bytes) -> dict[str, str]:
-    """The form in which a base is stored: flat, without any personal data in clear."""
+def remembered(payload: Mapping[str, Any], salt: bytes) -> dict[str, str]:
+    """The form in which a base is stored: flat, path -> value, without any personal data in clear."""
     stored: dict[str, str] = {}
-    for row, row_fields in grouped(fields).items():
-        list_name, prefix = list_of(row), f"{row}/" if row else ""
-        for name, value in row_fields.items():
-            stored[prefix + name] = remember(list_name, name, value, salt)
+    hashes = {"": ""}  # an address stands in every line; each text is hashed once
+    for row, fields in rows_of(payload).items():
+        clear, prefix = _CLEAR.get(list_of(row), _NOTHING_CLEAR), f"{row}/" if row else ""
+        for name, value in fields.items():
+            if name in clear:
+                stored[prefix + name] = value
+            else:
+                known = hashes.get(value)
+                if known is None:
+                    known = hashes[value] = hash_field(value, salt)
+                stored[prefix + name] = known
     return stored

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from ct_mao_sync.mapping.order_base import flatten, remembered
+from ct_mao_sync.mapping.order_base import remembered
 from ct_mao_sync.mapping.order_merge import Merge, SentBase, merge_order
 
 SALT = b"salt of this test"
@@ -216,7 +216,7 @@ def shorten(row: Json, units: int) -> None:
 
 
 def stored(sent: Mapping[str, Any]) -> dict[str, str]:
-    return remembered(flatten(sent), SALT)
+    return remembered(sent, SALT)
 
 
 def acked(sent: Mapping[str, Any]) -> SentBase:
