@@ -3,7 +3,7 @@ refusal means."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from ct_mao_sync.mapping.order_plan import (
     UpdateSyncInfo,
     cancel_refused,
 )
+from ct_mao_sync.mapping.order_state import REQUESTED, cancellation_request
 
 # "Not permitted at this status" for an order and for a line (DOC: order-orchestration-process).
 NOT_PERMITTED = frozenset({"10007", "10008"})
@@ -48,14 +49,17 @@ class OrderWriter:
         for write in plan.writes:
             try:
                 if isinstance(write, SaveOrder):
-                    self._manhattan.save_order(write.body)
+                    stored = self._manhattan.save_order(write.body)
                     state = plan.state
+                    if plan.pending or _is_undecided(stored, write.body):
+                        # Not acknowledged: the base keeps the line until MAO has decided about it.
+                        kind, state = "pending", Cancelling(write.order_id)
                 elif isinstance(write, CancelOrder):
                     if not self._cancel(write):
                         kind, state = "pending", Cancelling(write.order_id)
                 else:
                     self._commercetools.update_order(write.entity, write.version, write.body["actions"])
-                    state = plan.state
+                    state = state or plan.state
             except RecordRejected as error:
                 return self._refused(plan, write, error, state, done)
             done.append(f"{write.action} {write.subject}")
@@ -112,6 +116,15 @@ class OrderWriter:
             state=state,
             writes=tuple(done),
         )
+
+
+def _is_undecided(stored: Mapping[str, Any], sent: Mapping[str, Any]) -> bool:
+    """Whether MAO has only noted that a line of this save is to be cancelled: it was released meanwhile."""
+    cancelled = {line["OrderLineId"] for line in sent.get("OrderLine") or () if line.get("IsCancelled")}
+    return any(
+        line.get("OrderLineId") in cancelled and cancellation_request(line) == REQUESTED
+        for line in stored.get("OrderLine") or ()
+    )
 
 
 def _remote_codes(error: RecordRejected) -> set[str]:

@@ -40,6 +40,8 @@ class Merge:
     body: dict[str, Any] = field(default_factory=dict)
     changed: list[str] = field(default_factory=list)
     locked: list[str] = field(default_factory=list)
+    vanished: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Lines that the shop no longer has and MAO is not done with: path -> MAO's row."""
 
 
 def merge_order(
@@ -260,6 +262,7 @@ def _merge_lines(
         there = theirs.get(line_id)
         if line_id in ours or there is None or is_line_terminal(there):
             continue
+        merge.vanished[row] = there
         if cancellation_request(there) != REQUESTED:
             # Vanished at the source: cancelled, never reset.
             merge.changed.append(row)

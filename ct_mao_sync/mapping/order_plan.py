@@ -11,6 +11,7 @@ from ct_mao_sync.errors import Rejection
 from ct_mao_sync.mapping.order_adopt import differences
 from ct_mao_sync.mapping.order_merge import SentBase, merge_order, order_locked
 from ct_mao_sync.mapping.order_state import (
+    RELEASED,
     REQUEST_FAILED,
     REQUESTED,
     active_hold,
@@ -19,6 +20,7 @@ from ct_mao_sync.mapping.order_state import (
     is_line_late_cancellable,
     is_line_terminal,
     is_terminal,
+    max_status,
 )
 
 # Sent with EVERY save, also an update: MAO must neither price, charge nor tax again, nor settle
@@ -352,6 +354,7 @@ def _plan_update(
         return OrderPlan(sync_info, "finished in MAO, later changes are not sent" if lost else "")
     body: dict[str, Any] = {}
     changed: list[str] = []
+    vanished: Mapping[str, Mapping[str, Any]] = {}
     newer = wanted.version > (sent.version if sent else 0)
     if sent is None or not sent.base.known:
         found = differences(wanted.payload, target.order)
@@ -366,19 +369,30 @@ def _plan_update(
             cancel_reason=rules.cancel_reason,
             with_quantities=newer,
         )
-        if merge.locked:
-            return order_locked(wanted.label, wanted.entity, merge.locked)
-        body, changed = merge.body, merge.changed
+        locked = merge.locked + _not_cancellable(merge.vanished, rules)
+        if locked:
+            return order_locked(wanted.label, wanted.entity, locked)
+        body, changed, vanished = merge.body, merge.changed, merge.vanished
+    failed = {row for row, line in vanished.items() if cancellation_request(line) in REQUEST_FAILED}
+    asked_again_only = bool(failed) and failed.issuperset(changed)
+    if asked_again_only and sent is not None and sent.cancelling:
+        # The answer to what we asked. Asked again only when a person says so, or the order changes.
+        return _line_cancel_refused(wanted, target.order_id, sorted(failed))
     if wanted.hold == "paid" and active_hold(target.order, rules.hold_type_id):
         resolved = {"HoldTypeId": rules.hold_type_id, "StatusId": "2000"}
         if rules.hold_resolve_reason:
             resolved["ResolveReasonId"] = rules.hold_resolve_reason
         body["OrderHold"] = [resolved]
         changed.append(f"OrderHold/{rules.hold_type_id}")
+    # A line that was released already is taken out when MAO says so, or not at all.
+    pending = any(
+        cancellation_request(line) == REQUESTED or (max_status(line) or 0) >= RELEASED
+        for line in vanished.values()
+    )
     if not body:
-        return OrderPlan(sync_info)
+        return OrderPlan(sync_info, pending=pending)
     actions = dict(ORDER_ACTIONS)
-    if newer and changed != [f"OrderHold/{rules.hold_type_id}"]:
+    if newer and not asked_again_only and changed != [f"OrderHold/{rules.hold_type_id}"]:
         actions["VersionTimestamp"] = str(wanted.version)
     save = SaveOrder(
         target.order_id,
@@ -386,7 +400,29 @@ def _plan_update(
         creates=False,
         changed=tuple(changed),
     )
-    return OrderPlan((save, *sync_info))
+    return OrderPlan((save, *sync_info), pending=pending)
+
+
+def _not_cancellable(vanished: Mapping[str, Mapping[str, Any]], rules: OrderRulesOfChange) -> list[str]:
+    """Lines that the shop took out after their release, where late cancellation is not allowed."""
+    if rules.late_cancel:
+        return []
+    return [
+        row
+        for row, line in vanished.items()
+        if (max_status(line) or 0) >= RELEASED and cancellation_request(line) != REQUESTED
+    ]
+
+
+def _line_cancel_refused(wanted: WantedOrder, order_id: str, rows: Sequence[str]) -> Rejection:
+    return Rejection(
+        code="cancel-refused",
+        message=f"order {wanted.label}: the shop took {', '.join(rows[:3])} out, but MAO did not cancel it "
+        f"in {order_id}: the late cancellation failed",
+        field=rows[0],
+        hint="stop it in the warehouse or let it ship; it closes by itself when MAO is done with the order. "
+        f"To ask again: ct-mao-sync replay-errors --entity {wanted.entity}",
+    )
 
 
 def _organisation(wanted: WantedOrder, target: OrderTarget) -> Mapping[str, Any]:
