@@ -41,7 +41,8 @@ CREATE INDEX processed_finished ON processed (at) WHERE finished = 1;
 CREATE TABLE sent (
     entity TEXT PRIMARY KEY,
     mao_order_id TEXT NOT NULL, version INTEGER NOT NULL,
-    base BLOB, sending BLOB, cancelling INTEGER NOT NULL DEFAULT 0, at TEXT NOT NULL
+    base BLOB, sending BLOB, sending_version INTEGER, sending_count INTEGER NOT NULL DEFAULT 0,
+    cancelling INTEGER NOT NULL DEFAULT 0, at TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX sent_cancelling ON sent (entity) WHERE cancelling = 1;
 CREATE TABLE in_flight (

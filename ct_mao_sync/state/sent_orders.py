@@ -34,13 +34,18 @@ class SentOrders(StateFile):
             if candidate not in before:
                 new.add(row.entity)
             candidates = [*(c for c in before if c != candidate), candidate][-CANDIDATES_MAX:]
-            values.append((row.entity, row.mao_order_id, _packed(candidates), moment))
+            values.append(
+                (row.entity, row.mao_order_id, _packed(candidates), row.version, len(candidates), moment)
+            )
         self._write_many(
             """
-            INSERT INTO sent (entity, mao_order_id, version, base, sending, at)
-            VALUES (?, ?, 0, NULL, ?, ?)
+            INSERT INTO sent
+                (entity, mao_order_id, version, base, sending, sending_version, sending_count, at)
+            VALUES (?, ?, 0, NULL, ?, ?, ?, ?)
             ON CONFLICT (entity) DO UPDATE SET
-                mao_order_id = excluded.mao_order_id, sending = excluded.sending, at = excluded.at
+                mao_order_id = excluded.mao_order_id, sending = excluded.sending,
+                sending_version = excluded.sending_version, sending_count = excluded.sending_count,
+                at = excluded.at
             """,
             values,
         )
@@ -54,22 +59,36 @@ class SentOrders(StateFile):
             INSERT INTO sent (entity, mao_order_id, version, base, sending, at) VALUES (?, ?, ?, ?, NULL, ?)
             ON CONFLICT (entity) DO UPDATE SET
                 mao_order_id = excluded.mao_order_id, version = excluded.version, base = excluded.base,
-                sending = NULL, at = excluded.at
+                sending = NULL, sending_count = 0, at = excluded.at
             """,
-            [(row.entity, row.mao_order_id, row.version, _packed(dict(row.base)), moment) for row in rows],
+            [
+                (
+                    row.entity,
+                    row.mao_order_id,
+                    row.version,
+                    _packed([{"version": row.version, "base": dict(row.base)}]),
+                    moment,
+                )
+                for row in rows
+            ],
         )
 
     def acknowledge(self, entities: Iterable[str], *, at: datetime) -> None:
         """MAO has the last thing that was sent: it becomes the base."""
-        moment = to_text(at)
-        values = []
-        for row in self.sent(entities).values():
-            candidates = _raw_candidates(row)
-            if candidates:
-                newest = candidates[-1]
-                values.append((newest["version"], _packed(newest["base"]), moment, row.entity))
+        moment, wanted = to_text(at), list(entities)
+        crowded = [
+            row["entity"]
+            for row in self._rows_in("SELECT entity FROM sent WHERE sending_count > 1 AND entity IN", wanted)
+        ]
+        # A base has the form of a list of candidates, of which the last one counts.
         self._write_many(
-            "UPDATE sent SET version = ?, base = ?, sending = NULL, at = ? WHERE entity = ?", values
+            "UPDATE sent SET sending = ?, sending_count = 1 WHERE entity = ?",
+            [(_packed(_raw_candidates(row)[-1:]), row.entity) for row in self.sent(crowded).values()],
+        )
+        self._write_many(
+            "UPDATE sent SET version = sending_version, base = sending, sending = NULL, sending_count = 0, "
+            "at = ? WHERE entity = ? AND sending_count = 1",
+            [(moment, entity) for entity in wanted],
         )
 
     def forget_sending(self, entities: Iterable[str]) -> None:
@@ -78,10 +97,15 @@ class SentOrders(StateFile):
         for row in self.sent(entities).values():
             candidates = _raw_candidates(row)[:-1]
             if candidates or row.base is not None:
-                values.append((_packed(candidates) if candidates else None, row.entity))
+                version = row.candidate_versions[-2] if candidates else None
+                values.append(
+                    (_packed(candidates) if candidates else None, version, len(candidates), row.entity)
+                )
             elif row.candidates:
                 gone.append((row.entity,))
-        self._write_many("UPDATE sent SET sending = ? WHERE entity = ?", values)
+        self._write_many(
+            "UPDATE sent SET sending = ?, sending_version = ?, sending_count = ? WHERE entity = ?", values
+        )
         self._write_many("DELETE FROM sent WHERE entity = ?", gone)
 
     def start_cancelling(self, orders: Mapping[str, str], *, at: datetime) -> None:
@@ -120,7 +144,7 @@ def _sent(row: sqlite3.Row) -> Sent:
         entity=row["entity"],
         mao_order_id=row["mao_order_id"],
         version=row["version"],
-        base=_unpacked(row["base"]) if row["base"] else None,
+        base=_unpacked(row["base"])[-1]["base"] if row["base"] else None,
         candidates=tuple(candidate["base"] for candidate in candidates),
         candidate_versions=tuple(candidate["version"] for candidate in candidates),
         cancelling=bool(row["cancelling"]),
