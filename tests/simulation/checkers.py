@@ -114,12 +114,12 @@ def check_second_run_writes_nothing(world: World) -> None:
     """I2: a further run makes no write in either system, and reads one page of changes."""
     world.later(minutes=5)
     writes, read = _writes(world), _reads(world)
+    with world.store() as store:
+        waits = bool(store.cancelling())  # then MAO is asked what it has decided
     report = world.sync()
     assert report is not None
     if _writes(world) != writes:
         raise Violation(f"I2: a further run wrote: {report.counts}")
-    with world.store() as store:
-        waits = bool(store.cancelling())
     if not waits and _reads(world) != read + 1:
         raise Violation(f"I2: a further run made {_reads(world) - read} requests: {report.counts}")
 
