@@ -96,6 +96,8 @@ class InventoryJob:
         if last is not None and last.finished_at is not None:
             self._sweep_due |= clock.now() - last.finished_at >= config.inventory.sweep_every
         self._sweep_due |= store.open_sweep() is not None
+        self._changed_orders: set[str] = set()
+        """MAO orders that changed, until they are judged again."""
         self._counted: dict[str, dict[tuple[str, str], int]] = {}
         self._seen_positive = 0
         self._seen = 0
@@ -104,8 +106,9 @@ class InventoryJob:
 
     def passes(self, now: datetime) -> Sequence[Pass]:
         oms = self._config.manhattan
-        delta = Pass(SUPPLY_PASS, oms.overlap_seconds, oms.settle_seconds, start_at=now)
-        passes = [delta, replace(delta, name=ORDER_LINES_PASS)]
+        delta = Pass(ORDER_LINES_PASS, oms.overlap_seconds, oms.settle_seconds, start_at=now)
+        # Order lines first: what fell back in MAO must be known before any figure is taken for free.
+        passes = [delta, replace(delta, name=SUPPLY_PASS)]
         if self._sweep_due:
             selection = digest([self._config.inventory.assortment, self._config.inventory.modes])
             passes.append(Pass(SWEEP_PASS, 0, 0, start_at=now, selection=selection))
@@ -152,6 +155,7 @@ class InventoryJob:
 
     def _read_order_lines(self, since: datetime, cursor: str | None) -> tuple[Any, list[str], list[Change]]:
         page = self._manhattan.search_changed_order_lines_page(since, cursor=cursor)
+        self._changed_orders.update(_texts(page.rows, "OrderId"))
         lines = [line for row in page.rows for line in row.get("OrderLine") or ()]
         return page, _texts(lines, "ItemId"), []
 
@@ -236,7 +240,8 @@ class InventoryJob:
         began_s = self._clock.monotonic()
         began_at = min((r.figure_began_at for r in readings if r.figure_began_at), default=None)
         before = (began_at or self._clock.now()) - timedelta(seconds=self._config.manhattan.settle_seconds)
-        self._in_flight.refresh(store, settled_before=before)
+        changed, self._changed_orders = self._changed_orders, set()
+        self._in_flight.refresh(store, settled_before=before, changed=changed)
         records = [desired.record for desired in wanted]
         skus = {sku for record in records for sku in (*self._item_units.skus_of(record.item), record.sku)}
         sums, by_item, by_channel = self._in_flight.sums(store, skus)

@@ -73,11 +73,12 @@ class InFlightOrders:
         self._item_units = item_units
         self._clock = clock
 
-    def refresh(self, store: Store, *, settled_before: datetime) -> None:
+    def refresh(self, store: Store, *, settled_before: datetime, changed: Iterable[str] = ()) -> None:
         """New orders, then what became of those in MAO. `settled_before`: the beginning of the availability
-        read less the settle time; what arrived in MAO later may be missing from its figure."""
+        read less the settle time; what arrived in MAO later may be missing from its figure. `changed`: MAO
+        OrderIds that changed there; a unit that was allocated can have fallen back."""
         self._read_new_orders(store)
-        open_ids = store.in_flight_orders()
+        open_ids = list(dict.fromkeys([*store.in_flight_orders(), *store.sent_as(changed)]))
         found = self._read_mao_orders(store, open_ids)
         lines = store.in_flight_lines(open_ids)
         store.judge_in_flight(

@@ -45,6 +45,7 @@ CREATE TABLE sent (
     cancelling INTEGER NOT NULL DEFAULT 0, at TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX sent_cancelling ON sent (entity) WHERE cancelling = 1;
+CREATE INDEX sent_by_mao_order ON sent (mao_order_id);
 CREATE TABLE in_flight (
     order_id TEXT NOT NULL, sku TEXT NOT NULL, channel TEXT NOT NULL DEFAULT '',
     units TEXT NOT NULL, acked_at TEXT,

@@ -20,6 +20,11 @@ class SentOrders(StateFile):
         rows = self._rows_in("SELECT * FROM sent WHERE entity IN", entities)
         return {row["entity"]: _sent(row) for row in rows}
 
+    def sent_as(self, mao_order_ids: Iterable[str]) -> list[str]:
+        """Entities (commercetools order ids) that were sent under these MAO OrderIds."""
+        rows = self._rows_in("SELECT entity FROM sent WHERE mao_order_id IN", mao_order_ids)
+        return [row["entity"] for row in rows]
+
     def mark_sending(self, rows: Iterable[Sending], *, at: datetime) -> set[str]:
         """Before a save goes out: it becomes one more candidate for what MAO may have. What is
         acknowledged stays. Returns the entities whose candidate is new."""

@@ -239,3 +239,28 @@ def test_a_cancelled_sale_comes_back(stocked: Stocked) -> None:
         stocked.sync()
 
     assert stocked.shown()[sku, channel] == shown
+
+
+def test_a_unit_that_falls_back_after_its_allocation_is_subtracted_again(stocked: Stocked) -> None:
+    """De-allocated, the unit is free in MAO's books; the shop has sold it all the same."""
+    stocked.sync()
+    (sku, channel), shown = max(stocked.shown().items(), key=lambda pair: pair[1])
+    place_order(stocked.world, order_for(stocked, 7001, sku, 3, channel))
+    stocked.bench.clock.advance(30)
+    stocked.sync("orders")
+    place = {key: place for place, key in LOCATIONS.items()}
+    channels = {row["id"]: row["key"] for row in stocked.world.ct.channels.values()}
+    location = place[channels[channel]] if channel else next(iter(LOCATIONS))
+    lifecycle = stocked.bench.sandbox.manhattan.lifecycle
+    lifecycle.allocate("CT-7001", location=location)
+    for _ in range(3):
+        stocked.bench.clock.advance(300)
+        stocked.sync()
+
+    lifecycle.backorder("CT-7001")
+    for _ in range(2):
+        stocked.bench.clock.advance(300)
+        stocked.sync()
+
+    assert stocked.promised()[sku, channel] == shown
+    assert stocked.shown()[sku, channel] == shown - 3
