@@ -27,6 +27,7 @@ from ct_mao_sync.engine.run import Run, RunOptions
 from ct_mao_sync.engine.values import Outcome
 from ct_mao_sync.errors import ConfigError, Problem
 from ct_mao_sync.mapping.redact import redact
+from ct_mao_sync.state.budget import RequestBudget
 from ct_mao_sync.state.store import Store
 
 JOBS: Sequence[str] = ("orders", "inventory")
@@ -51,6 +52,7 @@ class Application:
     rng: random.Random = field(default_factory=random.Random)
     """Jitter of every pause."""
     _clients: list[HttpClient] = field(default_factory=list)
+    _budgets: list[RequestBudget] = field(default_factory=list)
 
     def open_store(self, *, dry_run: bool = False) -> Store:
         """A dry run works on a copy: it leaves nothing behind."""
@@ -96,6 +98,9 @@ class Application:
     def _close_clients(self) -> None:
         for client in self._clients:
             client.close()
+        for budget in self._budgets:
+            budget.close()
+        self._budgets = []
 
     def build_job(self, name: str, store: Store, run: str, options: RunOptions, executor: Executor) -> Job:
         """Jobs are imported when they are used."""
@@ -103,7 +108,12 @@ class Application:
             return self._build_inventory(store, run, options, executor)
         from ct_mao_sync.jobs.orders import OrdersJob
 
-        return OrdersJob(self.config, self.commercetools(run), self.manhattan(run), salt=store.salt())
+        return OrdersJob(
+            self.config,
+            self.commercetools(run),
+            self.manhattan(run, dry_run=options.dry_run),
+            salt=store.salt(),
+        )
 
     def _build_inventory(self, store: Store, run: str, options: RunOptions, executor: Executor) -> Job:
         from ct_mao_sync.clients.commercetools_inventory import CommercetoolsInventoryClient
@@ -111,7 +121,8 @@ class Application:
         from ct_mao_sync.jobs.inventory import InventoryJob
 
         _check_inventory(self.config)
-        commercetools, manhattan = self.commercetools(run), self.manhattan(run)
+        commercetools = self.commercetools(run)
+        manhattan = self.manhattan(run, dry_run=options.dry_run)
         section = self.config.manhattan
         return InventoryJob(
             self.config,
@@ -139,7 +150,7 @@ class Application:
             self._http(section.api_url, "commercetools", run, token), section.project_key
         )
 
-    def manhattan(self, run: str) -> ManhattanClient:
+    def manhattan(self, run: str, *, dry_run: bool = False) -> ManhattanClient:
         section = self.config.manhattan
         grant = manhattan_grant(
             section.grant_type,
@@ -150,6 +161,10 @@ class Application:
         )
         token = self._token(section.auth_url, "manhattan", run, grant)
         http = self._http(section.api_url, "manhattan", run, token)
+        if section.max_requests_per_hour and not dry_run:
+            budget = RequestBudget(self.config.state_path, section.max_requests_per_hour, self.clock)
+            http.on_request = budget
+            self._budgets.append(budget)
         return ManhattanClient(http, section.organization, section.page_size)
 
     def _token(self, auth_url: str, remote: str, run: str, grant: Grant) -> TokenSource:

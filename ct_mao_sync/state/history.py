@@ -117,6 +117,10 @@ class History(StateFile):
                 )
         return granted
 
+    def give_back_budget(self, hour: datetime, n: int) -> None:
+        """Requests that were taken and never sent."""
+        self._write("UPDATE budget SET used = max(0, used - ?) WHERE hour = ?", [n, _hour(hour)])
+
     def budget_used(self, hour: datetime) -> int:
         rows = self._rows("SELECT used FROM budget WHERE hour = ?", [_hour(hour)])
         return int(rows[0]["used"]) if rows else 0
