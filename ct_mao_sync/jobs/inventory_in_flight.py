@@ -31,6 +31,8 @@ from ct_mao_sync.state.store import Store
 REBUILT = "in-flight"
 """Pass name of the checkpoint that says up to when orders have been read for their units."""
 
+_SHIPPED = ("Shipped", "Delivered")
+
 # Only what tells allocated from open units (order reference 3.3).
 ORDER_TEMPLATE: Mapping[str, Any] = {
     "OrderId": None,
@@ -123,14 +125,17 @@ class InFlightOrders:
             store.save_checkpoint("inventory", REBUILT, Checkpoint(watermark=until))
 
     def _acknowledge_known(self, store: Store, orders: Iterable[Mapping[str, Any]]) -> None:
-        """After the state was lost: which of these orders MAO has. Archived ones, and those the shop calls
-        complete, are counted long since."""
+        """After the state was lost: which of these orders MAO has. What left MAO's search after its export,
+        and what the shop calls complete or shipped, was counted long since."""
         by_name: dict[str, str] = {}
         done: list[str] = []
+        exported: set[str] = set()
         for order in orders:
             entity = str(order["id"])
-            if order.get("orderState") == "Complete":
+            if order.get("orderState") == "Complete" or order.get("shipmentState") in _SHIPPED:
                 done.append(entity)
+            if order.get("syncInfo"):
+                exported.add(entity)
             for name in (order.get("orderNumber"), entity):
                 if isinstance(name, str) and name.replace("-", "").replace("_", "").isalnum():
                     by_name[name] = entity
@@ -138,11 +143,11 @@ class InFlightOrders:
         arrived = [str(row["AlternateOrderId"]) for row in rows if row.get("AlternateOrderId")]
         # Long since, as far as the figure is concerned.
         store.ack_in_flight(arrived, at=datetime(2000, 1, 1, tzinfo=UTC))
-        store.drop_in_flight(done)
+        store.drop_in_flight([*done, *(exported - set(arrived))])
 
     def _read_mao_orders(self, store: Store, order_ids: Iterable[str]) -> dict[str, Mapping[str, Any] | None]:
-        """By commercetools order id. An order that was sent and is not found counts as archived: everything
-        of it is shipped or cancelled."""
+        """By commercetools order id. One that was sent and is not found is read by id, and in the archive:
+        searches lag, and finished orders leave them."""
         ids = list(order_ids)
         sent = store.sent(ids)
         names = {sent[entity].mao_order_id: entity for entity in ids if entity in sent}
@@ -151,6 +156,11 @@ class InFlightOrders:
             entity = names.get(str(row.get("OrderId")))
             if entity is not None and row.get("AlternateOrderId") == entity:
                 found[entity] = row
+        for name, entity in names.items():
+            if entity not in found:
+                row_by_id = self._manhattan.read_order(name) or self._manhattan.read_archived_order(name)
+                if row_by_id is not None and row_by_id.get("AlternateOrderId") == entity:
+                    found[entity] = row_by_id
         return found
 
 

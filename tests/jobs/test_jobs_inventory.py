@@ -264,3 +264,20 @@ def test_a_unit_that_falls_back_after_its_allocation_is_subtracted_again(stocked
 
     assert stocked.promised()[sku, channel] == shown
     assert stocked.shown()[sku, channel] == shown - 3
+
+
+def test_an_order_that_mao_archived_is_not_in_flight_for_ever(stocked: Stocked) -> None:
+    stocked.sync()
+    (sku, channel), _ = max(stocked.shown().items(), key=lambda pair: pair[1])
+    place_order(stocked.world, order_for(stocked, 7001, sku, 3, channel))
+    stocked.bench.clock.advance(30)
+    stocked.sync("orders")
+    lifecycle = stocked.bench.sandbox.manhattan.lifecycle
+    line_id = stocked.bench.mao("7001")["OrderLine"][0]["OrderLineId"]
+    lifecycle.cancel_units("CT-7001", line_id, 3)
+    lifecycle.archive("CT-7001")
+    for _ in range(3):
+        stocked.bench.clock.advance(300)
+        stocked.sync()
+
+    assert stocked.shown() == stocked.promised()
