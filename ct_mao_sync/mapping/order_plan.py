@@ -272,7 +272,8 @@ def _plan_archived(
     """MAO archives an order some 30 days after it is finished: nothing can change there any more."""
     changed = _unsent_changes(wanted, target, sent, rules)
     if not changed:
-        return OrderPlan(())
+        # The shop is still told its OrderId: the next time nothing but that may know that it was exported.
+        return OrderPlan(() if wanted.cancelled else _sync_info(wanted, target, rules))
     return Rejection(
         code="order-locked",
         message=f"order {wanted.label}: MAO has archived it as {target.order_id}; "
