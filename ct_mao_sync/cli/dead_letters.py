@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ct_mao_sync.cli.jobs import JOBS
 from ct_mao_sync.cli.options import global_options, global_options_of
 
 if TYPE_CHECKING:
     from ct_mao_sync.cli.wiring import Application
     from ct_mao_sync.state.store import Store
 
-JOB = click.Choice(["orders", "inventory"])
+JOB = click.Choice(JOBS)
 CURES_SHOWN_MAX = 5
 
 

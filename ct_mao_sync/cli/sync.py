@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ct_mao_sync.cli.jobs import JOBS
 from ct_mao_sync.cli.options import MOMENT, global_options, global_options_of
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     epilog="Examples: ct-mao-sync sync orders --dry-run; ct-mao-sync sync orders --order CT-1001; "
     "ct-mao-sync sync orders --since 2026-11-27T20:00:00Z"
 )
-@click.argument("job", type=click.Choice(["orders", "inventory", "all"]))
+@click.argument("job", type=click.Choice([*JOBS, "all"]))
 @click.option("--since", type=MOMENT, help="Look at changes since then: a time with zone, a date, or 2h.")
 @click.option("--until", type=MOMENT, help="Only at changes before then.")
 @click.option(
@@ -98,10 +99,11 @@ def run_jobs(
     Returns the exit code."""
     import gc
 
+    from ct_mao_sync.cli.job_builders import configured_jobs
     from ct_mao_sync.cli.log import set_up_logging
     from ct_mao_sync.cli.progress import progress_of
     from ct_mao_sync.cli.render import print_error, print_json, print_plans, print_report
-    from ct_mao_sync.cli.wiring import configured_jobs, open_application, stop_on_signals
+    from ct_mao_sync.cli.wiring import open_application, stop_on_signals
     from ct_mao_sync.errors import SyncError, worst_exit_code
 
     # Pages of documents make many objects and no circles: looking for circles all the time costs a third of

@@ -1,4 +1,5 @@
-"""The one module that knows every concrete class: builds what a command needs, and takes it down."""
+"""The one module, with `job_builders`, that knows every concrete class: builds what a command needs, and
+takes it down."""
 
 from __future__ import annotations
 
@@ -6,13 +7,14 @@ import random
 import secrets as random_source
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from ct_mao_sync.cli.job_builders import BUILDERS
 from ct_mao_sync.clients.commercetools import CommercetoolsClient
 from ct_mao_sync.clients.http import HttpClient
 from ct_mao_sync.clients.manhattan import ManhattanClient
@@ -25,18 +27,9 @@ from ct_mao_sync.engine.lock import job_lock
 from ct_mao_sync.engine.report import Progress, RunReport
 from ct_mao_sync.engine.run import Run, RunOptions
 from ct_mao_sync.engine.values import Outcome
-from ct_mao_sync.errors import ConfigError, Problem
 from ct_mao_sync.mapping.redact import redact
 from ct_mao_sync.state.budget import RequestBudget
 from ct_mao_sync.state.store import Store
-
-JOBS: Sequence[str] = ("orders", "inventory")
-
-
-def configured_jobs(config: Config) -> list[str]:
-    """What `sync all` runs: the jobs that the configuration has something to say about."""
-    views = (config.inventory.network_view, config.inventory.location_view)
-    return [job for job in JOBS if job != "inventory" or any(views)]
 
 
 @dataclass(slots=True)
@@ -103,42 +96,7 @@ class Application:
         self._budgets = []
 
     def build_job(self, name: str, store: Store, run: str, options: RunOptions, executor: Executor) -> Job:
-        """Jobs are imported when they are used."""
-        if name == "inventory":
-            return self._build_inventory(store, run, options, executor)
-        from ct_mao_sync.jobs.orders import OrdersJob
-
-        return OrdersJob(
-            self.config,
-            self.commercetools(run),
-            self.manhattan(run, dry_run=options.dry_run),
-            salt=store.salt(),
-        )
-
-    def _build_inventory(self, store: Store, run: str, options: RunOptions, executor: Executor) -> Job:
-        from ct_mao_sync.clients.commercetools_inventory import CommercetoolsInventoryClient
-        from ct_mao_sync.clients.manhattan_inventory import ManhattanInventoryClient
-        from ct_mao_sync.jobs.inventory import InventoryJob
-
-        _check_inventory(self.config)
-        commercetools = self.commercetools(run)
-        manhattan = self.manhattan(run, dry_run=options.dry_run)
-        section = self.config.manhattan
-        return InventoryJob(
-            self.config,
-            CommercetoolsInventoryClient(commercetools.http, commercetools.project_key),
-            ManhattanInventoryClient(
-                manhattan.http,
-                section.organization,
-                page_size=section.page_size,
-                items_max=section.availability_items,
-            ),
-            manhattan,
-            store,
-            clock=self.clock,
-            submit=executor.submit,
-            full=options.full,
-        )
+        return BUILDERS[name](self, store, run, options, executor)
 
     def commercetools(self, run: str) -> CommercetoolsClient:
         section = self.config.commercetools
@@ -194,41 +152,6 @@ class Application:
 
     def _redact(self, text: str, outcome: Outcome) -> str:
         return redact(text, outcome.personal, self.config.secrets())
-
-
-def _check_inventory(config: Config) -> None:
-    """What `sync inventory` needs and the other jobs do not. Raises ConfigError."""
-    inventory = config.inventory
-    problems = [
-        Problem(
-            "config-invalid",
-            f'{config.path}: inventory.{mode}_view is missing; inventory.modes has "{mode}"',
-            f"inventory.{mode}_view",
-            f'name the MAO view: {mode}_view = "…" under [inventory]',
-        )
-        for mode in inventory.modes
-        if not getattr(inventory, f"{mode}_view")
-    ]
-    if "location" in inventory.modes and not config.mapping.locations:
-        problems.append(
-            Problem(
-                "config-invalid",
-                f'{config.path}: mapping.locations is empty; inventory.modes has "location"',
-                "mapping.locations",
-                'add "<MAO LocationId>" = "<channel key>" under [mapping.locations]',
-            )
-        )
-    if inventory.writer == "import-api":
-        problems.append(
-            Problem(
-                "config-invalid",
-                f'{config.path}: inventory.writer = "import-api" is not built yet; allowed: "auto", "rest"',
-                "inventory.writer",
-                'writer = "auto" under [inventory] writes by REST for now',
-            )
-        )
-    if problems:
-        raise ConfigError(problems)
 
 
 def open_application(config_path: Path, env: Mapping[str, str] | None = None) -> Application:

@@ -1,0 +1,104 @@
+"""How each job is put together. A job is imported when it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from ct_mao_sync.cli.jobs import JOBS
+from ct_mao_sync.config import Config
+from ct_mao_sync.engine.executor import Executor
+from ct_mao_sync.engine.job import Job
+from ct_mao_sync.engine.run import RunOptions
+from ct_mao_sync.errors import ConfigError, Problem
+from ct_mao_sync.state.store import Store
+
+if TYPE_CHECKING:
+    from ct_mao_sync.cli.wiring import Application
+
+Builder = Callable[["Application", Store, str, RunOptions, Executor], Job]
+
+
+def configured_jobs(config: Config) -> list[str]:
+    """What `sync all` runs: the jobs that the configuration has something to say about."""
+    views = (config.inventory.network_view, config.inventory.location_view)
+    return [job for job in JOBS if job != "inventory" or any(views)]
+
+
+def _build_orders(
+    application: Application, store: Store, run: str, options: RunOptions, executor: Executor
+) -> Job:
+    from ct_mao_sync.jobs.orders import OrdersJob
+
+    return OrdersJob(
+        application.config,
+        application.commercetools(run),
+        application.manhattan(run, dry_run=options.dry_run),
+        salt=store.salt(),
+    )
+
+
+def _build_inventory(
+    application: Application, store: Store, run: str, options: RunOptions, executor: Executor
+) -> Job:
+    from ct_mao_sync.clients.commercetools_inventory import CommercetoolsInventoryClient
+    from ct_mao_sync.clients.manhattan_inventory import ManhattanInventoryClient
+    from ct_mao_sync.jobs.inventory import InventoryJob
+
+    _check_inventory(application.config)
+    commercetools = application.commercetools(run)
+    manhattan = application.manhattan(run, dry_run=options.dry_run)
+    section = application.config.manhattan
+    return InventoryJob(
+        application.config,
+        CommercetoolsInventoryClient(commercetools.http, commercetools.project_key),
+        ManhattanInventoryClient(
+            manhattan.http,
+            section.organization,
+            page_size=section.page_size,
+            items_max=section.availability_items,
+        ),
+        manhattan,
+        store,
+        clock=application.clock,
+        submit=executor.submit,
+        full=options.full,
+    )
+
+
+def _check_inventory(config: Config) -> None:
+    """What `sync inventory` needs and the other jobs do not. Raises ConfigError."""
+    inventory = config.inventory
+    problems = [
+        Problem(
+            "config-invalid",
+            f'{config.path}: inventory.{mode}_view is missing; inventory.modes has "{mode}"',
+            f"inventory.{mode}_view",
+            f'name the MAO view: {mode}_view = "…" under [inventory]',
+        )
+        for mode in inventory.modes
+        if not getattr(inventory, f"{mode}_view")
+    ]
+    if "location" in inventory.modes and not config.mapping.locations:
+        problems.append(
+            Problem(
+                "config-invalid",
+                f'{config.path}: mapping.locations is empty; inventory.modes has "location"',
+                "mapping.locations",
+                'add "<MAO LocationId>" = "<channel key>" under [mapping.locations]',
+            )
+        )
+    if inventory.writer == "import-api":
+        problems.append(
+            Problem(
+                "config-invalid",
+                f'{config.path}: inventory.writer = "import-api" is not built yet; allowed: "auto", "rest"',
+                "inventory.writer",
+                'writer = "auto" under [inventory] writes by REST for now',
+            )
+        )
+    if problems:
+        raise ConfigError(problems)
+
+
+BUILDERS: Mapping[str, Builder] = {"orders": _build_orders, "inventory": _build_inventory}
