@@ -7,7 +7,7 @@ with `quantityOnStock`; cart reservations stay commercetools' own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -22,6 +22,7 @@ from ct_mao_sync.engine.job import Pass
 from ct_mao_sync.engine.values import Change, Desired, Outcome, Page, Plan, Skip
 from ct_mao_sync.errors import RecordRejected, Rejection
 from ct_mao_sync.jobs.inventory_in_flight import InFlightOrders
+from ct_mao_sync.jobs.inventory_source import SWEEP_PASS, InventorySource
 from ct_mao_sync.jobs.inventory_targets import EntryReading, InventoryTargets, Submit
 from ct_mao_sync.mapping.inventory_entry import split_entity
 from ct_mao_sync.mapping.inventory_plan import (
@@ -34,18 +35,11 @@ from ct_mao_sync.mapping.inventory_plan import (
     plan_entry,
 )
 from ct_mao_sync.mapping.item_units import ItemUnits
-from ct_mao_sync.mapping.locations import Locations, plain_location
-from ct_mao_sync.models.json import digest
+from ct_mao_sync.mapping.locations import Locations
 from ct_mao_sync.state.imports import EntryMark
 from ct_mao_sync.state.store import Store
 
 NAME = "inventory"
-SUPPLY_PASS = "window:supply"
-ORDER_LINES_PASS = "window:order-lines"
-SWEEP_PASS = "sweep"
-SLICE_ITEMS_MAX = 5_000
-"""Items of one page: bounds the memory of a run."""
-_LOCATION = "location:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +86,12 @@ class InventoryJob:
         )
         last = store.last_sweep()
         self._positive_at_last_sweep = last.positive_count if last else None
-        self._sweep_due = full or last is None or last.finished_at is None
+        sweep_due = full or last is None or last.finished_at is None or store.open_sweep() is not None
         if last is not None and last.finished_at is not None:
-            self._sweep_due |= clock.now() - last.finished_at >= config.inventory.sweep_every
-        self._sweep_due |= store.open_sweep() is not None
-        self._changed_orders: set[str] = set()
-        """MAO orders that changed, until they are judged again."""
+            sweep_due |= clock.now() - last.finished_at >= config.inventory.sweep_every
+        self._source = InventorySource(
+            config, commercetools, manhattan, self._item_units, self._locations, sweep_due=sweep_due
+        )
         self._counted: dict[str, dict[tuple[str, str], int]] = {}
         self._seen_positive = 0
         self._seen = 0
@@ -105,101 +99,16 @@ class InventoryJob:
     # ---- source ----------------------------------------------------------------------------------
 
     def passes(self, now: datetime) -> Sequence[Pass]:
-        oms = self._config.manhattan
-        delta = Pass(ORDER_LINES_PASS, oms.overlap_seconds, oms.settle_seconds, start_at=now)
-        # Order lines first: what fell back in MAO must be known before any figure is taken for free.
-        passes = [delta, replace(delta, name=SUPPLY_PASS)]
-        if self._sweep_due:
-            selection = digest([self._config.inventory.assortment, self._config.inventory.modes])
-            passes.append(Pass(SWEEP_PASS, 0, 0, start_at=now, selection=selection))
-        return passes
+        return self._source.passes(now)
 
     def read_page(self, scan: Pass, since: datetime, until: datetime | None, cursor: str | None) -> Page:
-        read = {
-            SUPPLY_PASS: self._read_supply,
-            ORDER_LINES_PASS: self._read_order_lines,
-            SWEEP_PASS: self._read_assortment,
-        }[scan.name]
-        names: dict[str, None] = {}
-        changes: list[Change] = []
-        first: Any = None
-        while True:
-            page, found, rejected = read(since, cursor)
-            first = first or page
-            names.update(dict.fromkeys(found))
-            changes += rejected
-            cursor = page.cursor
-            if cursor is None or len(names) >= SLICE_ITEMS_MAX:
-                break
-        by_sku = scan.name == SWEEP_PASS and self._config.inventory.assortment == "commercetools"
-        skus = names if by_sku else [sku for item in names for sku in self._item_units.skus_of(item)]
-        return Page(
-            changes=[*changes, *self._changes_of(skus)],
-            cursor=cursor,
-            server_now=first.server_date,
-            elapsed_s=first.elapsed_s,
-            read_count=len(names),
-        )
-
-    def _read_supply(self, since: datetime, cursor: str | None) -> tuple[Any, list[str], list[Change]]:
-        page = self._manhattan.search_supply_page(since, cursor=cursor)
-        unmapped = self._locations.reject_unmapped(_texts(page.rows, "LocationId"))
-        rejected = [
-            Change(_LOCATION + place, place, 0, rejection=problem) for place, problem in unmapped.items()
-        ]
-        return (
-            page,
-            _texts(page.rows, "ItemId"),
-            rejected if "location" in self._config.inventory.modes else [],
-        )
-
-    def _read_order_lines(self, since: datetime, cursor: str | None) -> tuple[Any, list[str], list[Change]]:
-        page = self._manhattan.search_changed_order_lines_page(since, cursor=cursor)
-        self._changed_orders.update(_texts(page.rows, "OrderId"))
-        lines = [line for row in page.rows for line in row.get("OrderLine") or ()]
-        return page, _texts(lines, "ItemId"), []
-
-    def _read_assortment(self, since: datetime, cursor: str | None) -> tuple[Any, list[str], list[Change]]:
-        if self._config.inventory.assortment == "manhattan":
-            page = self._manhattan.search_items_page(cursor=cursor)
-            return page, _texts(page.rows, "ItemId"), []
-        entries = self._commercetools.read_skus_page(cursor)
-        return _EntriesPage(entries), _texts(entries.results, "sku"), []
-
-    def _changes_of(self, skus: Iterable[str]) -> list[Change]:
-        """One change for each entry of these SKUs that the modes show."""
-        channels = []
-        if "network" in self._config.inventory.modes:
-            channels.append("")
-        if "location" in self._config.inventory.modes:
-            channels += self._locations.channel_keys
-        changes = []
-        for sku in dict.fromkeys(skus):
-            sold = self._item_units.sold_as(sku)
-            for channel_key in channels:
-                if isinstance(sold, Rejection):
-                    changes.append(Change(f"{sku}|{channel_key}", sku, 0, rejection=sold))
-                    continue
-                wanted = EntryWanted(sku, sold.item, sold.units, channel_key)
-                label = f"{sku} ({channel_key})" if channel_key else sku
-                changes.append(Change(wanted.entity, label, 0, record=wanted))
-        return changes
+        return self._source.read_page(scan, since, until, cursor)
 
     def read_entities(self, entities: Sequence[str]) -> list[Change]:
-        changes: dict[str, Change] = {}
-        for entity in entities:
-            if entity.startswith(_LOCATION):
-                place = plain_location(entity.removeprefix(_LOCATION))
-                problem = self._locations.reject_unmapped([place]).get(place)
-                changes[entity] = Change(entity, place, 0, rejection=problem)
-            else:
-                sku, _ = split_entity(entity)
-                found = {change.entity: change for change in self._changes_of([sku])}
-                changes[entity] = found.get(entity, Change(entity, sku, 0))
-        return list(changes.values())
+        return self._source.read_entities(entities)
 
     def read_given(self, labels: Sequence[str]) -> tuple[list[Change], list[tuple[str, Rejection]]]:
-        return self._changes_of(labels), []
+        return self._source.changes_of(labels), []
 
     # ---- decide ----------------------------------------------------------------------------------
 
@@ -240,8 +149,7 @@ class InventoryJob:
         began_s = self._clock.monotonic()
         began_at = min((r.figure_began_at for r in readings if r.figure_began_at), default=None)
         before = (began_at or self._clock.now()) - timedelta(seconds=self._config.manhattan.settle_seconds)
-        changed, self._changed_orders = self._changed_orders, set()
-        self._in_flight.refresh(store, settled_before=before, changed=changed)
+        self._in_flight.refresh(store, settled_before=before, changed=self._source.take_changed_orders())
         records = [desired.record for desired in wanted]
         skus = {sku for record in records for sku in (*self._item_units.skus_of(record.item), record.sku)}
         sums, by_item, by_channel = self._in_flight.sums(store, skus)
@@ -387,23 +295,10 @@ class InventoryJob:
 
     def pending(self, store: Store) -> Sequence[str]:
         """Entries whose units in flight changed since they were brought in line."""
-        return [change.entity for change in self._changes_of(store.changed_in_flight())]
+        return [change.entity for change in self._source.changes_of(store.changed_in_flight())]
 
     def probe(self) -> None:
         self._commercetools.read_channels_by_keys(["ct-mao-sync-probe"])
-
-
-class _EntriesPage:
-    """A page of commercetools entries in the terms of a MAO scan."""
-
-    def __init__(self, page: Any) -> None:
-        self.cursor = None if page.is_last else page.last_id
-        self.server_date = page.server_date
-        self.elapsed_s = page.elapsed_s
-
-
-def _texts(rows: Iterable[Mapping[str, Any]], name: str) -> list[str]:
-    return [row[name] for row in rows if isinstance(row.get(name), str) and row[name]]
 
 
 def _could_rise(reading: EntryReading) -> bool:

@@ -1,0 +1,165 @@
+"""Which inventory entries are to be looked at: those of items that changed in MAO, and in turn all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from ct_mao_sync.clients.commercetools_inventory import CommercetoolsInventoryClient
+from ct_mao_sync.clients.manhattan_inventory import ManhattanInventoryClient
+from ct_mao_sync.config import Config
+from ct_mao_sync.engine.job import Pass
+from ct_mao_sync.engine.values import Change, Page
+from ct_mao_sync.errors import Rejection
+from ct_mao_sync.mapping.inventory_entry import split_entity
+from ct_mao_sync.mapping.inventory_plan import EntryWanted
+from ct_mao_sync.mapping.item_units import ItemUnits
+from ct_mao_sync.mapping.locations import Locations, plain_location
+from ct_mao_sync.models.json import digest
+
+SUPPLY_PASS = "window:supply"
+ORDER_LINES_PASS = "window:order-lines"
+SWEEP_PASS = "sweep"
+SLICE_ITEMS_MAX = 5_000
+"""Items of one page: bounds the memory of a run."""
+_LOCATION = "location:"
+
+
+class InventorySource:
+    """Two windows over MAO, and the sweep over the assortment; a change is one entry of a SKU."""
+
+    def __init__(
+        self,
+        config: Config,
+        commercetools: CommercetoolsInventoryClient,
+        manhattan: ManhattanInventoryClient,
+        item_units: ItemUnits,
+        locations: Locations,
+        *,
+        sweep_due: bool,
+    ) -> None:
+        self._config = config
+        self._commercetools = commercetools
+        self._manhattan = manhattan
+        self._item_units = item_units
+        self._locations = locations
+        self._sweep_due = sweep_due
+        self._changed_orders: set[str] = set()
+
+    def take_changed_orders(self) -> set[str]:
+        """MAO orders that changed and were not judged again yet."""
+        changed = set(self._changed_orders)
+        self._changed_orders -= changed  # the reading thread may be adding more
+        return changed
+
+    def passes(self, now: datetime) -> Sequence[Pass]:
+        oms = self._config.manhattan
+        delta = Pass(ORDER_LINES_PASS, oms.overlap_seconds, oms.settle_seconds, start_at=now)
+        # Order lines first: what fell back in MAO must be known before any figure is taken for free.
+        passes = [delta, replace(delta, name=SUPPLY_PASS)]
+        if self._sweep_due:
+            selection = digest([self._config.inventory.assortment, self._config.inventory.modes])
+            passes.append(Pass(SWEEP_PASS, 0, 0, start_at=now, selection=selection))
+        return passes
+
+    def read_page(self, scan: Pass, since: datetime, until: datetime | None, cursor: str | None) -> Page:
+        read = {
+            SUPPLY_PASS: self._read_supply,
+            ORDER_LINES_PASS: self._read_order_lines,
+            SWEEP_PASS: self._read_assortment,
+        }[scan.name]
+        names: dict[str, None] = {}
+        changes: list[Change] = []
+        first: Any = None
+        while True:
+            page, found, rejected = read(since, cursor)
+            first = first or page
+            names.update(dict.fromkeys(found))
+            changes += rejected
+            cursor = page.cursor
+            if cursor is None or len(names) >= SLICE_ITEMS_MAX:
+                break
+        by_sku = scan.name == SWEEP_PASS and self._config.inventory.assortment == "commercetools"
+        skus = names if by_sku else [sku for item in names for sku in self._item_units.skus_of(item)]
+        return Page(
+            changes=[*changes, *self.changes_of(skus)],
+            cursor=cursor,
+            server_now=first.server_date,
+            elapsed_s=first.elapsed_s,
+            read_count=len(names),
+        )
+
+    def _read_supply(self, since: datetime, cursor: str | None) -> tuple[Any, list[str], list[Change]]:
+        page = self._manhattan.search_supply_page(since, cursor=cursor)
+        unmapped = self._locations.reject_unmapped(_texts(page.rows, "LocationId"))
+        rejected = [
+            Change(_LOCATION + place, place, 0, rejection=problem) for place, problem in unmapped.items()
+        ]
+        return (
+            page,
+            _texts(page.rows, "ItemId"),
+            rejected if "location" in self._config.inventory.modes else [],
+        )
+
+    def _read_order_lines(self, since: datetime, cursor: str | None) -> tuple[Any, list[str], list[Change]]:
+        page = self._manhattan.search_changed_order_lines_page(since, cursor=cursor)
+        self._changed_orders.update(_texts(page.rows, "OrderId"))
+        lines = [line for row in page.rows for line in row.get("OrderLine") or ()]
+        return page, _texts(lines, "ItemId"), []
+
+    def _read_assortment(self, since: datetime, cursor: str | None) -> tuple[Any, list[str], list[Change]]:
+        if self._config.inventory.assortment == "manhattan":
+            page = self._manhattan.search_items_page(cursor=cursor)
+            return page, _texts(page.rows, "ItemId"), []
+        entries = self._commercetools.read_skus_page(cursor)
+        return _EntriesPage(entries), _texts(entries.results, "sku"), []
+
+    def changes_of(self, skus: Iterable[str]) -> list[Change]:
+        """One change for each entry of these SKUs that the modes show."""
+        channels = []
+        if "network" in self._config.inventory.modes:
+            channels.append("")
+        if "location" in self._config.inventory.modes:
+            channels += self._locations.channel_keys
+        changes = []
+        for sku in dict.fromkeys(skus):
+            sold = self._item_units.sold_as(sku)
+            for channel_key in channels:
+                if isinstance(sold, Rejection):
+                    changes.append(Change(f"{sku}|{channel_key}", sku, 0, rejection=sold))
+                    continue
+                wanted = EntryWanted(sku, sold.item, sold.units, channel_key)
+                label = f"{sku} ({channel_key})" if channel_key else sku
+                changes.append(Change(wanted.entity, label, 0, record=wanted))
+        return changes
+
+    def read_entities(self, entities: Sequence[str]) -> list[Change]:
+        changes: dict[str, Change] = {}
+        for entity in entities:
+            if entity.startswith(_LOCATION):
+                place = plain_location(entity.removeprefix(_LOCATION))
+                problem = self._locations.reject_unmapped([place]).get(place)
+                changes[entity] = Change(entity, place, 0, rejection=problem)
+            else:
+                sku, _ = split_entity(entity)
+                found = {change.entity: change for change in self.changes_of([sku])}
+                changes[entity] = found.get(entity, Change(entity, sku, 0))
+        return list(changes.values())
+
+    def read_given(self, labels: Sequence[str]) -> tuple[list[Change], list[tuple[str, Rejection]]]:
+        return self.changes_of(labels), []
+
+
+class _EntriesPage:
+    """A page of commercetools entries in the terms of a MAO scan."""
+
+    def __init__(self, page: Any) -> None:
+        self.cursor = None if page.is_last else page.last_id
+        self.server_date = page.server_date
+        self.elapsed_s = page.elapsed_s
+
+
+def _texts(rows: Iterable[Mapping[str, Any]], name: str) -> list[str]:
+    return [row[name] for row in rows if isinstance(row.get(name), str) and row[name]]
