@@ -36,8 +36,8 @@ crash: $(STAMP) ## kill -9 the real process at many moments, run again, compare 
 simulate: $(STAMP) ## Thousands of simulated days (minutes); SEEDS=1000
 	@SIMULATION_SEEDS=$(or $(SEEDS),1000) $(BIN)/pytest -n $(WORKERS) tests/simulation
 
-bench: $(STAMP) ## Efficiency, requests and CPU per order, as ratios of one run
-	@$(BIN)/python -m tests.bench.orders
+bench: $(STAMP) ## What each job costs: requests, time, CPU, memory (minutes); JOB=orders
+	@$(BIN)/python -m tests.bench $(or $(JOB),all)
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

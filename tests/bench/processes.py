@@ -1,17 +1,24 @@
-"""The processes of a bench: the sandbox as a server, and `ct-mao-sync` measured from outside.
+"""The pieces that the benches share: the sandbox as a server, `ct-mao-sync` measured from outside, the table.
 
-Only the standard library is imported here: the peak memory that the kernel reports for a child begins with
-its parent's.
+    with serving(folder, seed=1, latency_ms=50) as server:
+        server.act("tests.bench.orders:fill", count=2000)    # a function of the bench, inside the server
+        config = write_config(folder / "config.toml", server, workers=8, more="[orders]\\n…")
+        ran = run_job(server, folder, config, "orders")
+
+Only the standard library is imported here, and by the modules of the benches outside their functions: the
+peak memory that the kernel reports for a child begins with its parent's.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +50,9 @@ workers = {workers}
 overlap_seconds = {overlap_s}
 settle_seconds = {settle_s}
 
+{more}
+"""
+ORDERS_CONFIG = """\
 [orders]
 start_at = "2020-01-01T00:00:00Z"
 
@@ -54,6 +64,7 @@ freight = "FREIGHT"
 pickup = "PICKUP"
 "Customer pickup (custom)" = "PICKUP"
 """
+"""For the orders that the sandbox generates."""
 SECRETS = {
     "CTP_CLIENT_SECRET": "sandbox-secret",
     "MAO_CLIENT_SECRET": "sandbox-secret",
@@ -77,32 +88,66 @@ class Measured:
 class Server:
     """The sandbox, in a process of its own."""
 
-    pid: int
+    process: subprocess.Popen[str]
     urls: Mapping[str, str]
 
-    def seen(self) -> dict[str, int]:
-        """Requests and writes so far, both sides."""
-        url = f"{self.urls['manhattan']}/_sandbox/requests"
-        with urllib.request.urlopen(url, timeout=30) as answer:
-            document = json.load(answer)
-        return {"requests": document["total"], "writes": sum(document["writes"].values())}
+    def act(self, call: str, **arguments: Any) -> Any:
+        """Calls `module:function` inside the server with its sandbox, and gives what it returned (as JSON).
+        Raises RuntimeError when the server died of it; it said why on the terminal."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps({"call": call, "arguments": arguments}) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"the sandbox died of {call}")
+        return json.loads(answer)
+
+    def requests(self) -> Counter[str]:
+        """How many so far, both sides, by `service METHOD endpoint`."""
+        rows = self._seen()["requests"]
+        return Counter({f"{r['service']} {r['method']} {r['endpoint']}": r["count"] for r in rows})
+
+    def writes(self) -> int:
+        """How many so far, both sides."""
+        return sum(self._seen()["writes"].values())
+
+    def _seen(self) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self.urls['manhattan']}/_sandbox/requests", timeout=30) as answer:
+            return json.load(answer)  # type: ignore[no-any-return]
 
     def cpu_s(self) -> float:
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
 
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One run of one job, as the process, its own report and the server saw it."""
+
+    process: Measured
+    report: dict[str, Any]
+    by_endpoint: Counter[str]
+    writes: int
+    server_cpu_s: float
+
+    @property
+    def requests(self) -> int:
+        return self.by_endpoint.total()
+
+
 @contextmanager
-def serving(folder: Path, *, count: int, seed: int, latency_ms: float) -> Iterator[Server]:
-    """Runs until the block ends. Raises RuntimeError when it does not come up within two minutes."""
+def serving(folder: Path, *, seed: int, latency_ms: float) -> Iterator[Server]:
+    """Runs until the block ends, empty at first. Raises RuntimeError when it does not come up."""
     ports = folder / "ports.json"
-    command = [
-        *(sys.executable, "-m", "ct_mao_sync.sandbox"),
-        *(f"--count={count}", f"--seed={seed}", f"--latency={latency_ms}", f"--ports-file={ports}"),
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.bench.server", str(ports), str(seed), str(latency_ms)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
-        for _ in range(2400):
+        for _ in range(1200):
             if ports.exists():
                 break
             if process.poll() is not None:
@@ -110,9 +155,9 @@ def serving(folder: Path, *, count: int, seed: int, latency_ms: float) -> Iterat
             time.sleep(0.05)
         else:
             raise RuntimeError("the sandbox did not come up")
-        yield Server(process.pid, json.loads(ports.read_text()))
+        yield Server(process, json.loads(ports.read_text()))
     finally:
-        process.terminate()
+        process.kill()
         process.wait(timeout=10)
 
 
@@ -122,9 +167,44 @@ def environment() -> dict[str, str]:
     return inherited | SECRETS
 
 
-def write_config(path: Path, server: Server, **values: Any) -> Path:
-    path.write_text(CONFIG.format(**server.urls, **values), encoding="utf-8")
+def write_config(
+    path: Path, server: Server, *, workers: int, overlap_s: int = 120, settle_s: int = 5, more: str = ""
+) -> Path:
+    """`more` is TOML: the sections of the job."""
+    text = CONFIG.format(**server.urls, workers=workers, overlap_s=overlap_s, settle_s=settle_s, more=more)
+    path.write_text(text, encoding="utf-8")
     return path
+
+
+def run_job(server: Server, folder: Path, config: Path, job: str, *options: str) -> Ran:
+    """One process of `sync JOB`. Raises SystemExit when it ended otherwise than done or with rejections."""
+    requests, writes, cpu_s = server.requests(), server.writes(), server.cpu_s()
+    process = measure(["--config", str(config), "--json", "sync", job, *options], folder)
+    try:
+        report = json.loads(process.output)["runs"][0]
+    except (ValueError, LookupError):
+        raise SystemExit(f"the run ended with {process.exit_code} and said: {process.output}") from None
+    if process.exit_code not in (0, 3):
+        raise SystemExit(f"the run ended with {process.exit_code}: {report['problem']}")
+    return Ran(
+        process,
+        report,
+        by_endpoint=server.requests() - requests,
+        writes=server.writes() - writes,
+        server_cpu_s=server.cpu_s() - cpu_s,
+    )
+
+
+def median(values: Sequence[float], form: str) -> str:
+    return form.format(statistics.median(values))
+
+
+def print_table(rows: Sequence[tuple[str, str, str]]) -> None:
+    """Rows of what, measured, aim."""
+    rows = [("", "measured", "aim"), *rows]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def measure(arguments: Sequence[str], folder: Path) -> Measured:

@@ -1,0 +1,35 @@
+"""`python -m tests.bench [orders|inventory|status|returns|all]`: what the jobs cost, as ratios of one run.
+
+Each job has a module here of its own name, with `main(arguments) -> exit code`, which prints one table by
+`processes.print_table`. One that does not exist yet is not listed. Options go to the named job:
+`python -m tests.bench orders --help`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+_JOBS = ("orders", "inventory", "status", "returns")
+
+
+def main(arguments: list[str]) -> int:
+    present = [job for job in _JOBS if (Path(__file__).parent / f"{job}.py").exists()]
+    name, *options = arguments or ["all"]
+    if name not in (*present, "all"):
+        print(f"usage: python -m tests.bench [{'|'.join(present)}|all] [options of that job]")
+        return 0 if name in ("-h", "--help") else 2
+    if name == "all" and options:
+        print("options go to one job: python -m tests.bench orders --help")
+        return 2
+    worst = 0
+    for job in present if name == "all" else [name]:
+        if name == "all":
+            print(f"\n{job}")
+        worst = max(worst, importlib.import_module(f"tests.bench.{job}").main(options))
+    return worst
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
