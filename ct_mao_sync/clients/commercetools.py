@@ -104,3 +104,7 @@ class CommercetoolsClient:
     def read_channels(self, ids: Sequence[str]) -> list[Row]:
         """In no particular order; unknown ids are left out."""
         return self._project.read_in("/channels", "id in ({})", ids, ())
+
+    def read_states_by_keys(self, keys: Sequence[str]) -> list[Row]:
+        """In no particular order; unknown keys are left out."""
+        return self._project.read_in("/states", "key in ({})", keys, ())

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from ct_mao_sync.clients import envelope
 from ct_mao_sync.clients.http import HttpClient
-from ct_mao_sync.clients.manhattan_calls import ENDPOINTS, ManhattanCalls, Row, is_queryable
+from ct_mao_sync.clients.manhattan_calls import (
+    ENDPOINTS,
+    ManhattanCalls,
+    Row,
+    is_queryable,
+    render_moment,
+)
 from ct_mao_sync.clients.manhattan_calls import SearchPage as SearchPage
+from ct_mao_sync.clients.manhattan_scan import Scan, ScanPage
 from ct_mao_sync.errors import RecordRejected
 
 
@@ -26,6 +35,7 @@ class ManhattanClient:
         self.http = http
         self.page_size = page_size
         self._calls = ManhattanCalls(http, organization, endpoints)
+        self._scans: dict[str, Scan] = {}
 
     def search_orders(
         self,
@@ -41,6 +51,41 @@ class ManhattanClient:
         return self._calls.search(
             "order-search", query, template=template, size=size or self.page_size, page=page, sort=sort
         )
+
+    def search_changed_orders_page(
+        self,
+        since: datetime,
+        *,
+        cursor: str | None = None,
+        template: Mapping[str, Any],
+        condition: str = "",
+    ) -> ScanPage:
+        """Orders that changed since then, or a line of which did (the header's timestamp lags its lines').
+        `condition` is a query that has to hold as well, "" for none. See `scan_orders_page`."""
+        moment = render_moment(since)
+        changed = f"(UpdatedTimestamp >= '{moment}' or OrderLine.UpdatedTimestamp >= '{moment}')"
+        return self.scan_orders_page(
+            f"{changed} and ({condition})" if condition else changed, cursor=cursor, template=template
+        )
+
+    def scan_orders_page(
+        self, query: str, *, cursor: str | None = None, template: Mapping[str, Any]
+    ) -> ScanPage:
+        """Every order of a query, by key over OrderId: `cursor` is None at first, then that of the page
+        before, also one of an earlier process. No row is lost, some may come twice. One scan of a template
+        at a time."""
+        template = {"OrderId": None, **template}
+        scan = self._scans.get(name := json.dumps(template, sort_keys=True))
+        if scan is None:
+            scan = self._scans[name] = Scan(
+                self._calls,
+                "order-search",
+                key="OrderId",
+                template=template,
+                size=self.page_size,
+                identity=lambda row: row.get("OrderId"),
+            )
+        return scan.read_page(query, cursor)
 
     def read_orders_by_ids(
         self, order_ids: Sequence[str], template: Mapping[str, Any] | None = None

@@ -11,11 +11,6 @@ from ct_mao_sync.clients.manhattan_calls import ENDPOINTS, ManhattanCalls, rende
 from ct_mao_sync.clients.manhattan_scan import Scan, ScanPage
 
 _SUPPLY = {"ItemId": None, "LocationId": None, "UpdatedTimestamp": None}
-_ORDER = {
-    "OrderId": None,
-    "UpdatedTimestamp": None,
-    "OrderLine": {"OrderLineId": None, "ItemId": None, "UpdatedTimestamp": None},
-}
 _ITEM = {"ItemId": None}
 
 
@@ -47,14 +42,6 @@ class ManhattanInventoryClient:
             template=_SUPPLY,
             size=page_size,
             identity=lambda row: (row.get("ItemId"), row.get("LocationId")),
-        )
-        self._orders = Scan(
-            calls,
-            "order-search",
-            key="OrderId",
-            template=_ORDER,
-            size=page_size,
-            identity=lambda row: row.get("OrderId"),
         )
         self._items = Scan(
             calls,
@@ -111,13 +98,6 @@ class ManhattanInventoryClient:
         """Items with a supply record that changed since then: ItemId, LocationId, UpdatedTimestamp. Each
         such item comes, not each of its records."""
         return self._supply.read_page(f"UpdatedTimestamp >= '{render_moment(since)}'", cursor)
-
-    def search_changed_order_lines_page(self, since: datetime, *, cursor: str | None = None) -> ScanPage:
-        """Orders that changed since then, or a line of which did (the header's timestamp lags its lines'):
-        OrderId and, in OrderLine, the ItemIds of all lines."""
-        moment = render_moment(since)
-        query = f"(UpdatedTimestamp >= '{moment}' or OrderLine.UpdatedTimestamp >= '{moment}')"
-        return self._orders.read_page(query, cursor)
 
     def search_items_page(self, *, cursor: str | None = None) -> ScanPage:
         """All items of the item master: ItemId."""

@@ -90,7 +90,13 @@ class InventoryJob:
         if last is not None and last.finished_at is not None:
             sweep_due |= clock.now() - last.finished_at >= config.inventory.sweep_every
         self._source = InventorySource(
-            config, commercetools, manhattan, self._item_units, self._locations, sweep_due=sweep_due
+            config,
+            commercetools,
+            manhattan,
+            manhattan_orders,
+            self._item_units,
+            self._locations,
+            sweep_due=sweep_due,
         )
         self._counted: dict[str, dict[tuple[str, str], int]] = {}
         self._seen_positive = 0

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from ct_mao_sync.clients.commercetools_inventory import CommercetoolsInventoryClient
+from ct_mao_sync.clients.manhattan import ManhattanClient
 from ct_mao_sync.clients.manhattan_inventory import ManhattanInventoryClient
 from ct_mao_sync.config import Config
 from ct_mao_sync.engine.job import Pass
@@ -24,6 +25,11 @@ ORDER_LINES_PASS = "window:order-lines"
 SWEEP_PASS = "sweep"
 SLICE_ITEMS_MAX = 5_000
 """Items of one page: bounds the memory of a run."""
+ORDER_LINES_TEMPLATE = {
+    "OrderId": None,
+    "UpdatedTimestamp": None,
+    "OrderLine": {"OrderLineId": None, "ItemId": None, "UpdatedTimestamp": None},
+}
 _LOCATION = "location:"
 
 
@@ -35,6 +41,7 @@ class InventorySource:
         config: Config,
         commercetools: CommercetoolsInventoryClient,
         manhattan: ManhattanInventoryClient,
+        manhattan_orders: ManhattanClient,
         item_units: ItemUnits,
         locations: Locations,
         *,
@@ -43,6 +50,7 @@ class InventorySource:
         self._config = config
         self._commercetools = commercetools
         self._manhattan = manhattan
+        self._manhattan_orders = manhattan_orders
         self._item_units = item_units
         self._locations = locations
         self._sweep_due = sweep_due
@@ -104,7 +112,9 @@ class InventorySource:
         )
 
     def _read_order_lines(self, since: datetime, cursor: str | None) -> tuple[Any, list[str], list[Change]]:
-        page = self._manhattan.search_changed_order_lines_page(since, cursor=cursor)
+        page = self._manhattan_orders.search_changed_orders_page(
+            since, cursor=cursor, template=ORDER_LINES_TEMPLATE
+        )
         self._changed_orders.update(_texts(page.rows, "OrderId"))
         lines = [line for row in page.rows for line in row.get("OrderLine") or ()]
         return page, _texts(lines, "ItemId"), []

@@ -238,3 +238,12 @@ def test_an_update_is_a_write() -> None:
 def test_a_moment_needs_a_zone() -> None:
     with pytest.raises(ValueError, match="zone"):
         render_timestamp(datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+@responses.activate
+def test_states_are_read_by_key_in_one_request() -> None:
+    rsp = responses.get(f"{API}/my-shop/states", json=page("s1", "s2"))
+    found = shop().read_states_by_keys(["line-shipped", "Initial", "line-shipped"])
+    assert [row["id"] for row in found] == ["s1", "s2"]
+    assert ("where", 'key in ("line-shipped", "Initial")') in query_of(rsp.calls[0].request)
+    assert len(rsp.calls) == 1

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from decimal import Decimal
 from typing import Any
 
 import pytest
 import responses
-from clients_wire import Scripted, a_clock, reply
+from clients_wire import START, Scripted, a_clock, reply
 
 from ct_mao_sync.clients.http import HttpClient
 from ct_mao_sync.clients.manhattan import ManhattanClient
@@ -250,3 +251,72 @@ def test_paths_can_differ_by_tenant() -> None:
     http = mao(adapter).http
     ManhattanClient(http, endpoints={"order-save": "/custom/save"}).save_order({})
     assert adapter.requests[0].url == f"{API}/custom/save"
+
+
+# ── scans over orders ──
+
+
+class Orders:
+    """MAO's search over orders by key, as far as a scan needs it."""
+
+    def __init__(self, *ids: str) -> None:
+        self.ids = ids
+        self.bodies: list[dict[str, Any]] = []
+
+    def __call__(self, request: Any) -> Any:
+        body = json.loads(request.body)
+        self.bodies.append(body)
+        after = re.search(r"OrderId > '([^']*)'", body["Query"])
+        found = [one for one in self.ids if after is None or one > after[1]]
+        return ok(rows(*found[: body["Size"]]), len(found))
+
+
+def scanned(read: Any) -> list[str]:
+    """The ids of all pages."""
+    found: list[str] = []
+    cursor = None
+    while True:
+        page = read(cursor)
+        found += [row["OrderId"] for row in page.rows]
+        cursor = page.cursor
+        if cursor is None:
+            return found
+
+
+def test_changed_orders_are_found_by_header_or_line() -> None:
+    orders = Orders("O0", "O1", "O2")
+    client = mao(Scripted(orders), page_size=2)
+    found = scanned(
+        lambda cursor: client.search_changed_orders_page(
+            START, cursor=cursor, template={"AlternateOrderId": None}
+        )
+    )
+    since = "'2026-11-23T09:00:00.000'"
+    query = f"(UpdatedTimestamp >= {since} or OrderLine.UpdatedTimestamp >= {since})"
+    assert [body["Query"] for body in orders.bodies] == [query, f"{query} and OrderId > 'O1'"]
+    assert orders.bodies[0]["Template"] == {"OrderId": None, "AlternateOrderId": None}
+    assert orders.bodies[0]["Sort"] == [{"attribute": "OrderId", "direction": "asc"}]
+    assert found == ["O0", "O1", "O2"]
+
+
+def test_a_further_condition_of_a_scan_holds_as_a_whole() -> None:
+    """A condition with "or" in it must not widen the window."""
+    orders = Orders()
+    mao(Scripted(orders)).search_changed_orders_page(
+        START, template={}, condition="SellingChannel.SellingChannelId = 'Web' or OrgId = 'EU'"
+    )
+    (body,) = orders.bodies
+    assert body["Query"].endswith(") and (SellingChannel.SellingChannelId = 'Web' or OrgId = 'EU')")
+
+
+def test_orders_of_any_query_are_scanned_by_key_and_resumed_by_another_process() -> None:
+    orders = Orders("O0", "O1", "O2", "O3")
+    page = mao(Scripted(orders), page_size=2).scan_orders_page("MinFulfillmentStatusId < 7500", template={})
+    rest = mao(Scripted(orders), page_size=2)
+    found = scanned(
+        lambda cursor: rest.scan_orders_page(
+            "MinFulfillmentStatusId < 7500", cursor=cursor or page.cursor, template={}
+        )
+    )
+    assert [row["OrderId"] for row in page.rows] == ["O0", "O1"]
+    assert found == ["O2", "O3"]

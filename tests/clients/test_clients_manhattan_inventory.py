@@ -399,16 +399,6 @@ def test_changed_supply_is_asked_for_by_time_with_only_what_is_needed() -> None:
     assert page.server_date == datetime(2026, 11, 23, 9, 0, 7, tzinfo=UTC)
 
 
-def test_changed_orders_are_found_by_header_or_line() -> None:
-    table = Table([{"OrderId": f"O{n}"} for n in range(3)], "OrderId")
-    client = mao(Scripted(table), page_size=2)
-    pages = pages_of(lambda cursor: client.search_changed_order_lines_page(START, cursor=cursor))
-    since = "'2026-11-23T09:00:00.000'"
-    query = f"(UpdatedTimestamp >= {since} or OrderLine.UpdatedTimestamp >= {since})"
-    assert [body["Query"] for body in table.bodies] == [query, f"{query} and OrderId > 'O1'"]
-    assert [row["OrderId"] for page in pages for row in page.rows] == ["O0", "O1", "O2"]
-
-
 def test_all_items_are_read_by_key() -> None:
     table = Table([{"ItemId": f"I{n:03d}"} for n in range(250)])
     client = mao(Scripted(table))
