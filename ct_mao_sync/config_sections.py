@@ -34,6 +34,7 @@ from ct_mao_sync.config_values import (
     PositiveCount,
     ProjectKey,
     Region,
+    Rhythm,
     Seconds,
     StaticValue,
     Timeout,
@@ -284,10 +285,18 @@ class MappingRules(Section):
 
 
 class Schedule(Section):
-    orders: Duration = timedelta(minutes=2)
-    inventory: Duration = timedelta(minutes=5)
-    status: Duration = timedelta(minutes=5)
-    returns: Duration = timedelta(minutes=15)
+    """None = the job is switched off: `sync all`, `run`, `doctor` and the timers of `init` leave it out."""
+
+    orders: Rhythm = timedelta(minutes=2)
+    inventory: Rhythm = timedelta(minutes=5)
+    status: Rhythm = timedelta(minutes=5)
+    returns: Rhythm = timedelta(minutes=15)
+    health_file: str = ""
+
+    def every(self, job: str) -> timedelta | None:
+        """The rhythm of one job, None when it is switched off."""
+        found: timedelta | None = getattr(self, job)
+        return found
 
 
 class Alerts(Section):

@@ -87,6 +87,10 @@ def _duration(value: Any) -> timedelta:
     return timedelta(seconds=seconds)
 
 
+def _rhythm(value: Any) -> timedelta | None:
+    return None if value is None or value == "" else _duration(value)
+
+
 def _moment(value: Any) -> datetime:
     if isinstance(value, str):
         try:
@@ -119,6 +123,11 @@ Units = Annotated[
 ]
 Duration = Annotated[
     timedelta, BeforeValidator(_duration), Allowed('a duration such as "30s", "2m", "24h" or "1d"')
+]
+Rhythm = Annotated[
+    timedelta | None,
+    BeforeValidator(_rhythm),
+    Allowed('a duration such as "30s", "2m", "24h" or "1d", or "" to switch the job off'),
 ]
 Moment = Annotated[
     datetime,

@@ -20,9 +20,23 @@ Builder = Callable[["Application", Store, str, RunOptions, Executor], Job]
 
 
 def configured_jobs(config: Config) -> list[str]:
-    """What `sync all` runs: the jobs that the configuration has something to say about."""
+    """What `sync all` and `run` do: the jobs that have a rhythm, and inventory only with a view to read.
+    Raises ConfigError when that is none."""
     views = (config.inventory.network_view, config.inventory.location_view)
-    return [job for job in JOBS if job != "inventory" or any(views)]
+    jobs = [job for job in JOBS if config.schedule.every(job) and (job != "inventory" or any(views))]
+    if not jobs:
+        raise ConfigError(
+            [
+                Problem(
+                    "config-invalid",
+                    f"{config.path}: every job is switched off under [schedule]",
+                    "schedule",
+                    'give one a rhythm: orders = "2m" under [schedule]; '
+                    "or run one by name: ct-mao-sync sync orders",
+                )
+            ]
+        )
+    return jobs
 
 
 def _build_orders(

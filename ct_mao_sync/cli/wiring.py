@@ -3,6 +3,7 @@ takes it down."""
 
 from __future__ import annotations
 
+import copy
 import random
 import secrets as random_source
 import signal
@@ -12,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 from ct_mao_sync.cli.job_builders import BUILDERS
 from ct_mao_sync.clients.commercetools import CommercetoolsClient
@@ -60,7 +61,18 @@ class Application:
         wait_s: float = 0.0,
         progress: Progress | None = None,
     ) -> RunReport:
-        """One run of one job, under its lock. Raises LockHeld, and RunStopped when the state is damaged."""
+        """One run of one job, under its lock. Raises LockHeld, and RunStopped when the state is damaged.
+
+        Different jobs may run side by side, each in a thread of its own."""
+        return self._for_one_run()._run(job_name, options, wait_s, progress)
+
+    def _for_one_run(self) -> Self:
+        """The same application with clients and budgets of its own: it closes what it opened, no other's."""
+        own = copy.copy(self)
+        own._clients, own._budgets = [], []
+        return own
+
+    def _run(self, job_name: str, options: RunOptions, wait_s: float, progress: Progress | None) -> RunReport:
         run = f"{job_name}-{self.new_run_id()}"
         with ExitStack() as stack:
             if not options.dry_run:
@@ -70,7 +82,6 @@ class Application:
             if executor is None:
                 executor = Threads(self.config.sync.workers)
                 stack.callback(executor.shutdown)
-            self._clients = []
             stack.callback(self._close_clients)
             job = self.build_job(job_name, store, run, options, executor)
             return Run(
@@ -93,7 +104,6 @@ class Application:
             client.close()
         for budget in self._budgets:
             budget.close()
-        self._budgets = []
 
     def build_job(self, name: str, store: Store, run: str, options: RunOptions, executor: Executor) -> Job:
         return BUILDERS[name](self, store, run, options, executor)
