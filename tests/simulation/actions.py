@@ -1,14 +1,27 @@
-"""What happens in the simulated world: customers, warehouses, agents, operators, networks. Each action
-draws what it needs from the world's generator and tells in a few words what it did ("" = nothing)."""
+"""What happens in the world of the orders job: customers, warehouses, agents, operators. Each action draws
+what it needs from the given generator and tells in a few words what it did ("" = nothing)."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from faults import POINTS, SYSTEM_FAULTS, CrashPlan
+from faults import CrashPlan
+from operators import (
+    calm,
+    lose_the_state_file,
+    manhattans_clock_jumps,
+    replaying_errors,
+    syncing,
+    syncing_and_crashing,
+    syncing_while_life_goes_on,
+    told_of_run,
+    trouble,
+    wait_a_moment,
+    wait_long,
+)
+from play import Action, Weights
 from world import METHODS, World
 
 from ct_mao_sync.sandbox.admin import aimed_at
@@ -25,8 +38,6 @@ from ct_mao_sync.sandbox.commercetools_orders import (
 from ct_mao_sync.sandbox.generate import FEATURES, generate_order
 from ct_mao_sync.sandbox.manhattan_envelope import Refused
 from ct_mao_sync.sandbox.manhattan_orders import save_order
-
-Action = Callable[[World, random.Random], str]
 
 ORDERS_MAX = 8
 # Orders of a hundred lines have their own tests; here they only cost time.
@@ -126,7 +137,7 @@ def change_and_take_back(world: World, rng: random.Random) -> str:
         return ""
     edit_order(world.sandbox.world, order["id"], changing_address(city="Nowhere"))
     plan = CrashPlan("send after", rng.choice([2, 3, 4, 5, 6]))
-    told = _told(world, f"sync orders, killed at {plan.point} {plan.at}", plan)
+    told = told_of_run(world, f"sync orders, killed at {plan.point} {plan.at}", "orders", plan)
     edit_order(world.sandbox.world, order["id"], changing_address(city=before))
     return f"{_name(order)}: shop changes city; {told}; shop takes it back"
 
@@ -328,38 +339,26 @@ def archive(world: World, rng: random.Random) -> str:
 # ---- operators ---------------------------------------------------------------------------------------
 
 
-def sync(world: World, rng: random.Random) -> str:
-    return _told(world, "sync orders")
-
-
 def sync_with_options(world: World, rng: random.Random) -> str:
     kind = rng.choice(["since", "until", "limit", "limit", "order", "dry-run"])
     if kind == "since":
         back_s = rng.choice([60, 3600, 90_000])
         since = world.shop_now() - timedelta(seconds=back_s)
-        return _told(world, f"sync orders --since {back_s} s ago", since=since)
+        return told_of_run(world, f"sync orders --since {back_s} s ago", "orders", since=since)
     if kind == "until":
-        return _told(world, "sync orders --until now", until=world.shop_now())
+        return told_of_run(world, "sync orders --until now", "orders", until=world.shop_now())
     if kind == "limit":
         limit = rng.randint(1, 2)
-        return _told(world, f"sync orders --limit {limit}", limit=limit)
+        return told_of_run(world, f"sync orders --limit {limit}", "orders", limit=limit)
     if kind == "dry-run":
         before = sum(world.sandbox.world.request_log.writes.values())
-        told = _told(world, "sync orders --dry-run", dry_run=True)
+        told = told_of_run(world, "sync orders --dry-run", "orders", dry_run=True)
         assert sum(world.sandbox.world.request_log.writes.values()) == before, "a dry run wrote"
         return told
     if not world.shop:
         return ""
     order = rng.choice(list(world.shop.values()))
-    return _told(world, f"sync orders --order {_name(order)}", given=(_name(order),))
-
-
-def replay_errors(world: World, rng: random.Random) -> str:
-    with world.store() as store:
-        letters = store.dead_letters("orders")
-    if not letters:
-        return ""
-    return _told(world, "replay-errors", dead_letters=tuple(letter.entity for letter in letters))
+    return told_of_run(world, f"sync orders --order {_name(order)}", "orders", given=(_name(order),))
 
 
 def discard_an_error(world: World, rng: random.Random) -> str:
@@ -373,82 +372,11 @@ def discard_an_error(world: World, rng: random.Random) -> str:
     return f"errors discard {letter.label} ({letter.code})"
 
 
-def sync_and_crash(world: World, rng: random.Random) -> str:
-    plan = CrashPlan(rng.choice(POINTS), rng.choice([1, 2, 3, 4, 5, 7, 10, 15]))
-    return _told(world, f"sync orders, killed at {plan.point} {plan.at}", plan)
-
-
-def sync_while_life_goes_on(world: World, rng: random.Random) -> str:
-    """A customer or an agent acts between two requests of the run."""
-    left = [rng.randint(1, 6)]
-    busy: list[str] = []
-
-    def act() -> None:
-        left[0] -= 1
-        if left[0] == 0:
-            busy.append(rng.choice(MEANWHILE)(world, rng))
-
-    world.between = act
-    try:
-        told = _told(world, "sync orders")
-    finally:
-        world.between = None
-    return f"{told}; meanwhile: {', '.join(filter(None, busy)) or 'nothing'}"
-
-
-def _told(world: World, text: str, crashes: CrashPlan | None = None, **options: Any) -> str:
-    calm = world.is_calm
-    report = world.sync(crashes, **options)
-    if report is None:
-        return f"{text}: died"
-    counts = ", ".join(f"{kind} {count}" for kind, count in sorted(report.counts.items()) if count)
-    problem = f" [{report.problem.code}: {report.problem.message}]" if report.problem else ""
-    told = f"{text}: exit {report.exit_code}, {counts or 'nothing'}{problem}"
-    allowed = (0, 3) if calm else (0, 3, 4, 5)
-    assert report.exit_code in allowed, told
-    return told
-
-
 def change_the_mapping(world: World, rng: random.Random) -> str:
     method = rng.choice(METHODS)
     world.methods ^= {method}
     world.write_config()
     return f"shipping method {method} is {'mapped' if method in world.methods else 'mapped no more'}"
-
-
-def lose_the_state_file(world: World, rng: random.Random) -> str:
-    world.later(seconds=60)
-    world.lose_state()
-    return "the state file is deleted"
-
-
-# ---- time and trouble ----------------------------------------------------------------------------------
-
-
-def wait_a_moment(world: World, rng: random.Random) -> str:
-    seconds = rng.choice([1, 10, 100, 200])
-    world.later(seconds=seconds)
-    return f"{seconds} s go by"
-
-
-def wait_long(world: World, rng: random.Random) -> str:
-    hours = rng.choice([1, 7, 26])
-    world.later(hours=hours)
-    return f"{hours} h go by"
-
-
-def trouble(world: World, rng: random.Random) -> str:
-    names = rng.sample(sorted(SYSTEM_FAULTS), rng.randint(1, 4))
-    rates = {name: SYSTEM_FAULTS[name] for name in names}
-    world.use_faults(rates, rng.getrandbits(32))
-    return f"faults: {', '.join(f'{name}={rate}' for name, rate in rates.items())}"
-
-
-def calm(world: World, rng: random.Random) -> str:
-    if world.is_calm:
-        return ""
-    world.use_faults({}, 0)
-    return "no more faults"
 
 
 def poison(world: World, rng: random.Random) -> str:
@@ -459,13 +387,6 @@ def poison(world: World, rng: random.Random) -> str:
     name = aimed_at(service="manhattan", method="POST", path="/order/save", body=_mao_id(world, order))
     world.poisoned.append(world.sandbox.faults.always(name, "500"))
     return f"{_name(order)}: MAO answers 500 to its save"
-
-
-def manhattans_clock_jumps(world: World, rng: random.Random) -> str:
-    """Forwards: the sandbox tells by this clock what a lagging search shows already."""
-    ahead_s = rng.choice([60.0, 600.0, 7200.0])
-    world.sandbox.world.skew_s["manhattan"] += ahead_s
-    return f"MAO's clock jumps by {ahead_s:g} s"
 
 
 def _name(order: dict[str, Any]) -> str:
@@ -483,7 +404,7 @@ def _mao_id(world: World, order: dict[str, Any]) -> str:
 # Not an agent who edits what the run is just about to save: MAO has nothing that would tell them apart.
 MEANWHILE: tuple[Action, ...] = (change_address, change_quantity, cancel, move_along, cancel_units)
 
-WEIGHTS: tuple[tuple[Action, int], ...] = (
+WEIGHTS: Weights = (
     (place_orders, 14),
     (change_address, 8),
     (take_address_back, 4),
@@ -502,11 +423,11 @@ WEIGHTS: tuple[tuple[Action, int], ...] = (
     (agent_gives_an_appeasement, 2),
     (agent_resolves_the_hold, 1),
     (archive, 1),
-    (sync, 22),
+    (syncing("orders"), 22),
     (sync_with_options, 6),
-    (sync_and_crash, 8),
-    (sync_while_life_goes_on, 6),
-    (replay_errors, 2),
+    (syncing_and_crashing("orders"), 8),
+    (syncing_while_life_goes_on("orders", MEANWHILE), 6),
+    (replaying_errors("orders"), 2),
     (discard_an_error, 1),
     (change_the_mapping, 1),
     (lose_the_state_file, 1),
@@ -517,9 +438,3 @@ WEIGHTS: tuple[tuple[Action, int], ...] = (
     (poison, 1),
     (manhattans_clock_jumps, 1),
 )
-
-
-def draw(rng: random.Random) -> Action:
-    actions, weights = zip(*WEIGHTS, strict=True)
-    chosen: Action = rng.choices(actions, weights)[0]
-    return chosen

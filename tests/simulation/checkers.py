@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from stage import Violation
 from world import Save, World
 
 from ct_mao_sync.engine.rows import DeadLetter
@@ -19,10 +20,6 @@ SYSTEM_CODES = frozenset({"target-failed", "conflict"})
 FULFILLED = 7000
 RELEASED = 3000
 QUIET_RUNS_MAX = 16
-
-
-class Violation(AssertionError):
-    """An invariant does not hold."""
 
 
 def check_step(world: World) -> None:
@@ -35,7 +32,7 @@ def check_end(world: World) -> None:
     """No more faults, and runs until nothing moves; then everything must be in its place."""
     make_quiet(world)
     check_second_run_writes_nothing(world)
-    letters = open_letters(world)
+    letters = world.open_letters()
     check_every_order(world, letters)
     check_mao_keeps_its_own(world)
     check_no_letter_of_a_system(world, letters)
@@ -89,10 +86,7 @@ def _read_watermark(world: World) -> datetime | None:
 
 def make_quiet(world: World) -> None:
     """Faults end, poison ends, time goes by, and runs are made until one of them changes nothing."""
-    world.sandbox.faults.quiet()
-    for rule in world.poisoned:
-        rule.stop()
-    world.poisoned.clear()
+    world.end_trouble()
     before: Any = None
     for _ in range(QUIET_RUNS_MAX):
         world.later(hours=26)
@@ -100,7 +94,7 @@ def make_quiet(world: World) -> None:
         assert report is not None
         if report.exit_code not in (0, 3):
             raise Violation(f"a run without faults ended with {report.exit_code}: {report.problem}")
-        worn_out = [letter.entity for letter in open_letters(world).values() if letter.code in SYSTEM_CODES]
+        worn_out = [letter.entity for letter in world.open_letters().values() if letter.code in SYSTEM_CODES]
         if worn_out:  # ten tries in bad times: a person says once more
             world.sync(dead_letters=tuple(worn_out))
         now = _picture(world)
@@ -113,15 +107,15 @@ def make_quiet(world: World) -> None:
 def check_second_run_writes_nothing(world: World) -> None:
     """I2: a further run makes no write in either system, and reads one page of changes."""
     world.later(minutes=5)
-    writes, read = _writes(world), _reads(world)
+    writes, read = world.writes(), world.reads()
     with world.store() as store:
         waits = bool(store.cancelling())  # then MAO is asked what it has decided
     report = world.sync()
     assert report is not None
-    if _writes(world) != writes:
+    if world.writes() != writes:
         raise Violation(f"I2: a further run wrote: {report.counts}")
-    if not waits and _reads(world) != read + 1:
-        raise Violation(f"I2: a further run made {_reads(world) - read} requests: {report.counts}")
+    if not waits and world.reads() != read + 1:
+        raise Violation(f"I2: a further run made {world.reads() - read} requests: {report.counts}")
 
 
 def _picture(world: World) -> list[tuple[str, Any]]:
@@ -134,27 +128,13 @@ def _picture(world: World) -> list[tuple[str, Any]]:
         if any(line.get("CancellationRequestStatus") for line in order["OrderLine"])
     }
     shop = [(entity, order["version"]) for entity, order in world.shop.items()]
-    letters = [(entity, letter.code) for entity, letter in open_letters(world).items() if entity not in late]
+    letters = [(entity, letter.code) for entity, letter in world.open_letters().items() if entity not in late]
     saved = [
         (order["OrderId"], order["UpdatedTimestamp"])
         for order in store.orders.values()
         if order.get("AlternateOrderId") not in late
     ]
     return [*shop, *letters, *saved]
-
-
-def _writes(world: World) -> int:
-    return sum(world.sandbox.world.request_log.writes.values())
-
-
-def _reads(world: World) -> int:
-    log = world.sandbox.world.request_log
-    return log.total() - log.total(endpoint="/oauth/token")
-
-
-def open_letters(world: World) -> dict[str, DeadLetter]:
-    with world.store() as store:
-        return {letter.entity: letter for letter in store.dead_letters("orders")}
 
 
 # ---- I1, I6, I7, I8 ----------------------------------------------------------------------------------

@@ -8,56 +8,20 @@ step, and at the end when the faults are over. A failure prints the seed, the st
 
 from __future__ import annotations
 
-import logging
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from actions import draw
+from actions import WEIGHTS
 from checkers import check_end, check_step
+from play import play, seeds
 from world import World
-
-SEEDS = int(os.environ.get("SIMULATION_SEEDS", "110"))
-ONLY = os.environ.get("SIMULATION_SEED")
-STEPS = 22
-
-
-@pytest.fixture(autouse=True)
-def _quick_and_silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Thousands of rejections are as expected, and the token file is proof against no attacker here."""
-    monkeypatch.setattr("ct_mao_sync.clients.token._PROOF_ROUNDS", 1)
-    logger = logging.getLogger("ct_mao_sync")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
-    yield
-    logger.setLevel(before)
 
 
 def simulate(folder: Path, seed: int) -> World:
-    world = World(folder, seed)
-    try:
-        while world.step < STEPS:
-            action = draw(world.rng)
-            told = action(world, world.rng)
-            if not told:
-                continue
-            world.step += 1
-            world.story.append(f"{world.step:3d} {world.clock.now():%d %H:%M:%S} {told}")
-            check_step(world)
-        check_end(world)
-        check_step(world)
-    except Exception as error:
-        steps = "\n".join(world.story)
-        raise AssertionError(
-            f"seed {seed}, {type(error).__name__}: {error}\n\n"
-            f"{world.options} methods {sorted(world.methods)}\n{steps}\n\n"
-            f"again: SIMULATION_SEED={seed} .venv/bin/pytest tests/simulation"
-        ) from error
-    return world
+    return play(World(folder, seed), weights=WEIGHTS, steps=22, check_step=check_step, check_end=check_end)
 
 
-@pytest.mark.parametrize("seed", [int(ONLY)] if ONLY else range(SEEDS))
+@pytest.mark.parametrize("seed", seeds(110))
 def test_the_two_systems_agree_in_the_end(tmp_path: Path, seed: int) -> None:
     simulate(tmp_path, seed)
 
