@@ -13,11 +13,13 @@ from .admin_inventory import read_inventory, write_inventory
 from .core import COMMERCETOOLS, Json, Request, Response, Sandbox, json_response
 from .faults import Faults, Predicate
 from .manhattan_envelope import Refused
+from .manhattan_returns import RETURN_STEPS
 
 _STEPS = frozenset(
     {
         *("allocate", "backorder", "release", "process", "pick", "pack", "ship", "deliver", "short"),
         *("cancel_units", "resolve_hold", "archive", "unarchive", "next_step"),
+        *RETURN_STEPS,
     }
 )
 
@@ -145,14 +147,20 @@ def _merge_patch(target: Json, patch: Mapping[str, Any]) -> None:
 
 
 def _advance(sandbox: Sandbox, body: Json) -> Response:
-    """{"OrderId", "event", and what that lifecycle method takes}; without event: the next step."""
+    """{"OrderId", "event", and what that lifecycle method takes}; without event: the next step.
+
+    A return made by create_return is the order of the answer. create_standalone_return has no OrderId.
+    """
     arguments = dict(body)
-    order_id = arguments.pop("OrderId")
+    order_id = arguments.pop("OrderId", None)
     event = arguments.pop("event", "next_step")
     if event not in _STEPS:
         raise ValueError(f"no such event: {event}; there are: {', '.join(sorted(_STEPS))}")
     method: Callable[..., str | None] = getattr(sandbox.manhattan.lifecycle, event)
-    step = method(order_id, **arguments) or event
+    result = method(*(() if order_id is None else (order_id,)), **arguments)
+    step = result or event
+    if event.startswith("create_"):
+        order_id, step = result, event
     store = sandbox.world.mao
     return json_response(
         200, {"event": step, "order": store.orders.get(order_id, store.archived.get(order_id))}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .return_settings import ReturnSettings
+
 
 @dataclass(frozen=True, slots=True)
-class InventorySettings:
+class InventorySettings(ReturnSettings):
     """Times in seconds on the world's clock."""
 
     availability_items_max: int | None = None

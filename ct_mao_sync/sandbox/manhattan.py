@@ -17,8 +17,10 @@ from .manhattan_cancel import cancel_lines, cancel_order, read_reason
 from .manhattan_envelope import Refused, failure, forbidden, refusal, success, unauthorized
 from .manhattan_inventory import inventory_routes
 from .manhattan_orders import save_order
+from .manhattan_parents import returnable_units
+from .manhattan_return_events import RECEIVE, receive_return_events
+from .manhattan_returns import ReturnLifecycle
 from .manhattan_search import project, read_count, read_search, rows_of
-from .manhattan_sourcing import SourcedLifecycle
 from .manhattan_store import find_order, key_of, store_order, unknown_order, visible_orders
 from .manhattan_totals import RELEASED, calculated_values, compute_order, line_range, order_range, rows
 from .manhattan_values import copy_json, render_moment
@@ -39,11 +41,12 @@ class ManhattanApi:
     def __init__(self, world: World, settings: SandboxSettings) -> None:
         self.world = world
         self.settings = settings
-        self.lifecycle = SourcedLifecycle(world)
+        self.lifecycle = ReturnLifecycle(world)
         self._routes: dict[str, tuple[str, Callable[[Request, str], Response]]] = {
             f"{_ORDER}/save": ("POST", self._save),
             f"{_ORDER}/search": ("POST", self._search),
             f"{_ORDER}/cancel": ("POST", self._cancel),
+            RECEIVE: ("POST", self._receive_returns),
             _ORDER: ("GET", self._get_by_query),
             "/order/api/order/postReleaseCancellationTracker/search": ("POST", self._search_cancellations),
             "/order/api/order/reason/search": ("POST", self._search_reasons),
@@ -214,6 +217,9 @@ class ManhattanApi:
     def _save(self, request: Request, org: str) -> Response:
         return success(save_order(self.world, org, _read_json(request)))
 
+    def _receive_returns(self, request: Request, org: str) -> Response:
+        return success(receive_return_events(self.world, self.lifecycle, _read_json(request)))
+
     def _cancel(self, request: Request, org: str) -> Response:
         body = _read_json(request)
         order_id = body.get("OrderId")
@@ -250,7 +256,14 @@ class ManhattanApi:
 
 
 def _with_calculated(order: Json) -> Json:
-    lines = [{**line, "CalculatedValues": calculated_values(line)} for line in rows(order, "OrderLine")]
+    lines = [
+        {
+            **line,
+            "CalculatedValues": calculated_values(line),
+            **({} if line.get("IsReturn") else {"ReturnableQuantity": returnable_units(line)}),
+        }
+        for line in rows(order, "OrderLine")
+    ]
     return {**order, "OrderLine": lines}
 
 

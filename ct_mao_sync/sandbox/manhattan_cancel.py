@@ -23,6 +23,7 @@ from .manhattan_totals import (
 from .manhattan_values import code_of, copy_json, parse_moment, render_moment
 
 _PICKUP = {"PickUpAtStore"}
+_VERIFIED = 18000
 
 
 def read_reason(world: World, document: Json) -> Json:
@@ -42,6 +43,8 @@ def cancel_order(world: World, order: Json, reason: Json, comments: str | None) 
     span = order_range(order)
     if span is not None and span[1] >= RELEASED:
         raise order_not_permitted(order["OrderId"], status_name(span[1]))
+    if not all(_return_can_be_cancelled(line) for line in rows(order, "OrderLine") if line.get("IsReturn")):
+        raise order_not_permitted(order["OrderId"], status_name(_VERIFIED))
     for line in rows(order, "OrderLine"):
         if not line.get("IsCancelled"):
             cancel_line(world, order, line, reason, comments)
@@ -89,7 +92,7 @@ def cancel_lines(world: World, order: Json, lines: Mapping[str, tuple[Json, str 
         line = by_id[line_id]
         if line.get("IsCancelled"):
             continue
-        if line_range(line)[1] >= RELEASED:
+        if line_range(line)[1] >= RELEASED and not line.get("IsReturn"):
             _request_cancellation(world, order, line, reason, comments)
         else:
             cancel_line(world, order, line, reason, comments)
@@ -100,11 +103,25 @@ def _check_cancellable(world: World, order: Json, line: Json) -> None:
     if line.get("IsCancelled"):
         return
     high = line_range(line)[1]
+    if line.get("IsReturn"):
+        if not _return_can_be_cancelled(line):
+            raise line_not_permitted(order["OrderId"], line["OrderLineId"], status_name(high))
+        return
     if high < RELEASED:
         return
     picked_up = code_of(line, "DeliveryMethod", "DeliveryMethodId") in _PICKUP
     if world.settings.post_release_cancel == "off" or high >= (7000 if picked_up else 3700):
         raise line_not_permitted(order["OrderId"], line["OrderLineId"], status_name(high))
+
+
+def _return_can_be_cancelled(line: Json) -> bool:
+    """Until a unit of it is Returned; an unexpected item also while its hold lasts (DOC: return variance)."""
+    if line.get("IsCancelled") or line_range(line)[1] != _VERIFIED:
+        return True
+    return any(
+        hold["HoldTypeId"] == "ItemVariance" and status_of(hold.get("StatusId", "1000")) == 1000
+        for hold in rows(line, "OrderLineHold")
+    )
 
 
 def cancel_line(world: World, order: Json, line: Json, reason: Json, comments: str | None) -> None:

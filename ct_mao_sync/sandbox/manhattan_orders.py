@@ -10,8 +10,10 @@ from .manhattan_cancel import cancel_lines, cancel_order, decrease_line, read_re
 from .manhattan_envelope import Refused
 from .manhattan_fields import LINE, ORDER
 from .manhattan_merge import merge_members
+from .manhattan_parents import has_returns
 from .manhattan_pricing import price_again
 from .manhattan_read import MoneyRule, read_members
+from .manhattan_return_lines import complete_returns
 from .manhattan_store import key_of, line_not_permitted, order_not_permitted, store_order
 from .manhattan_totals import (
     RELEASED,
@@ -24,6 +26,7 @@ from .manhattan_totals import (
     status_name,
     status_of,
 )
+from .manhattan_units import quantity_row
 from .manhattan_validate import check_order
 from .manhattan_values import code_of, copy_json, render_moment
 
@@ -64,6 +67,8 @@ _LINE_RESTRICTED = frozenset(
         "DoNotShipBeforeDate",
     ]
 )
+# Fees may come and go on a confirmed return (DOC: how does return work, return updates).
+_RETURN_RESTRICTED = _LINE_RESTRICTED - {"OrderLineChargeDetail"}
 _REALLOCATES = frozenset(["ItemId", "UOM", "DeliveryMethod", "ShipToAddress", "ShipToLocationId"])
 
 
@@ -88,6 +93,8 @@ def save_order(world: World, org: str, payload: Json) -> Json:
     order = copy_json(stored) if stored is not None else _new_order(order_id, org, moment)
     changed = _merge_order(world, order, read, is_new=stored is None, moment=moment)
     changed |= price_again(world, order, actions)
+    if has_returns(order):
+        complete_returns(world, org, stored, order, actions, moment)
     check_order(world, order)
     changed |= _apply_system_holds(world, order, moment)
     if version is not None:
@@ -95,7 +102,7 @@ def save_order(world: World, org: str, payload: Json) -> Json:
     if stored is not None and not changed:
         return stored
     if stored is None:
-        order["PaymentStatus"] = {"StatusId": _payment_status(order, actions)}
+        order.setdefault("PaymentStatus", {"StatusId": _payment_status(order, actions)})
     order["UpdatedTimestamp"] = moment
     order["UpdatedBy"] = world.settings.manhattan_username
     compute_order(order, world.new_id)
@@ -231,20 +238,6 @@ def _add_line(world: World, order: Json, line_id: str, patch: Json, moment: str)
     return line
 
 
-def quantity_row(world: World, line: Json, status: str, quantity: Decimal, moment: str) -> Json:
-    """A row of QuantityDetail."""
-    return {
-        "QuantityDetailId": world.new_id(),
-        "ItemId": line.get("ItemId"),
-        "Quantity": quantity,
-        "UOM": line.get("UOM"),
-        "StatusId": status,
-        "Status": {"StatusId": status},
-        "CreatedTimestamp": moment,
-        "UpdatedTimestamp": moment,
-    }
-
-
 def _change_line(
     world: World,
     order: Json,
@@ -261,19 +254,23 @@ def _change_line(
     changed = merge_members(world, LINE, line, patch)
     if new is not None and new != old:
         changed.add("Quantity")
-    if high >= RELEASED and (
-        changed & _LINE_RESTRICTED or instructions != _instructions(line, "OrderLineNote")
-    ):
+    if line.get("IsReturn"):
+        restricted = _RETURN_RESTRICTED if order.get("IsConfirmed") else frozenset()
+    else:
+        restricted = _LINE_RESTRICTED if high >= RELEASED else frozenset()
+    if restricted and (changed & restricted or instructions != _instructions(line, "OrderLineNote")):
         raise line_not_permitted(order["OrderId"], line["OrderLineId"], status_name(high))
     if "Quantity" in changed:
         if new <= 0:
             raise Refused("error.400", "Quantity must be greater than 0", field="OrderLine.Quantity")
-        if new < old:
+        if line.get("IsReturn"):
+            line["QuantityDetail"] = [quantity_row(world, line, "11000", new, moment)]
+        elif new < old:
             decrease_line(world, line, old - new, reason or {"ReasonId": None}, comments)
         else:
             _add_units(world, line, "1000", new - old, moment)
         line["Quantity"] = new
-    if changed & _REALLOCATES:
+    if changed & _REALLOCATES and not line.get("IsReturn"):
         _deallocate(world, line, moment)
     if changed:
         line["UpdatedTimestamp"] = moment

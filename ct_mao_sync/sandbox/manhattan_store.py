@@ -51,7 +51,12 @@ def line_not_permitted(order_id: str, line_id: str, status_name: str) -> Refused
 
 
 def store_order(world: World, key: str, order: Json) -> None:
-    """Puts a new revision in place of the old one, which a lagging search still shows for a while."""
+    """Puts a new revision in place of the old one, which a lagging search still shows for a while.
+
+    The orders that its return lines came from are stored with it.
+    """
+    from .manhattan_parents import changed_parents
+
     store = world.mao
     now = world.now(MANHATTAN)
     before = store.orders.get(key)
@@ -64,6 +69,8 @@ def store_order(world: World, key: str, order: Json) -> None:
     store.orders[key] = order
     store.changed_at[key] = now
     book_order(world, key, order)
+    for parent_key, parent in changed_parents(world, before, order).items():
+        store_order(world, parent_key, parent)
 
 
 def visible_orders(world: World, org: str, *, stale_s: float = 0.0) -> Iterator[Json]:

@@ -217,7 +217,7 @@ def _taxes(taxes: Iterable[Json], *, informational: bool) -> Decimal:
 
 
 def calculated_values(line: Json) -> Json:
-    """The string totals that a GET adds to a line; the misspelt name is MAO's."""
+    """The string totals that a GET adds to a line; the misspelt names are MAO's."""
     units = dict.fromkeys((1500, 2000, 3000, 7000, 7500), ZERO)
     for row in rows(line, "QuantityDetail"):
         status = status_of(row["StatusId"])
@@ -237,4 +237,6 @@ def calculated_values(line: Json) -> Json:
         "TotalCancelledQuantity": cancelled,
         "NewEffectiveQuantity": quantity,
     }
+    if line.get("IsReturn"):
+        texts["RecievedQuantity"] = _sum(rows(line, "ReturnDetail"), "Quantity")
     return {name: f"{value:f}" for name, value in texts.items()}

@@ -6,9 +6,22 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from .core import Json, World
-from .manhattan_orders import quantity_row
 from .manhattan_store import line_not_permitted
 from .manhattan_totals import ZERO, line_range, number, rows, status_name, status_of
+
+
+def quantity_row(world: World, line: Json, status: str, quantity: Decimal, moment: str) -> Json:
+    """A row of QuantityDetail."""
+    return {
+        "QuantityDetailId": world.new_id(),
+        "ItemId": line.get("ItemId"),
+        "Quantity": quantity,
+        "UOM": line.get("UOM"),
+        "StatusId": status,
+        "Status": {"StatusId": status},
+        "CreatedTimestamp": moment,
+        "UpdatedTimestamp": moment,
+    }
 
 
 def units_at(line: Json, status: int) -> Decimal:

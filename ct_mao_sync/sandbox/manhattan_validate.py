@@ -68,6 +68,12 @@ def check_order(world: World, order: Json) -> None:
             f"An order has at most {settings.lines_max} lines, this one {len(lines)}",
             field="OrderLine",
         )
+    if sum(1 for line in lines if line.get("IsReturn")) > settings.return_lines_max:
+        raise Refused(
+            "error.400",
+            f"An order has at most {settings.return_lines_max} return lines",
+            field="OrderLine",
+        )
     for line in lines:
         _check_line(world, line)
     _check_charges(rows(order, "OrderChargeDetail"), "OrderChargeDetail")
@@ -92,7 +98,8 @@ def _check_line(world: World, line: Json) -> None:
     if number(line.get("UnitPrice")) < 0 and not line.get("IsReturn"):
         raise Refused("error.400", "UnitPrice must not be negative", field="OrderLine.UnitPrice")
     _check_address(line.get("ShipToAddress"), "ShipToAddress")
-    _check_charges(rows(line, "OrderLineChargeDetail"), "OrderLineChargeDetail")
+    if not line.get("IsReturn"):  # a return has its parent's charges and discounts with the sign turned
+        _check_charges(rows(line, "OrderLineChargeDetail"), "OrderLineChargeDetail")
     _check_taxes(rows(line, "OrderLineTaxDetail"), "OrderLineTaxDetail")
     _check_holds(rows(line, "OrderLineHold"), "OrderLineHold")
 
