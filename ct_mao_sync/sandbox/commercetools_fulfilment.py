@@ -232,8 +232,13 @@ def _return_item(update: Update, draft: Any, action: Json, taken: set[str]) -> J
         raise invalid_json(f"{action['action']}.items: either lineItemId or customLineItemId is required")
     kind, lines = ("lineItem", "lineItems") if line else ("customLineItem", "customLineItems")
     id = line or custom_line
-    if id not in {each["id"] for each in update.order[lines]}:
+    ordered = {each["id"]: each["quantity"] for each in update.order[lines]}
+    if id not in ordered:
         raise invalid_operation(f"The {kind} with id '{id}' was not found in the order.")
+    if quantity > ordered[id]:
+        raise invalid_field(
+            "quantity", quantity, f"The {kind} with id '{id}' has a quantity of {ordered[id]} only."
+        )
     item: Json = {"type": f"{kind[0].upper()}{kind[1:]}ReturnItem", "id": update.new_id()}
     if draft.get("key") is not None:
         item["key"] = checked_key("key", draft["key"], taken)
@@ -266,6 +271,8 @@ def _set_return_info(update: Update, action: Json) -> None:
     """Replaces every return info, and so their ids and states."""
     taken: set[str] = set()
     drafts = optional(action, "items", list) or []
+    if not all(isinstance(draft, dict) for draft in drafts):
+        raise invalid_json(f"{action['action']}.items: not an object")
     update.order["returnInfo"] = [_return_info(update, draft, action, taken) for draft in drafts]
 
 
@@ -289,7 +296,7 @@ def _set_return_payment_state(update: Update, action: Json) -> None:
     state = enum(action, "paymentState", ENUMS["returnPaymentState"])
     if item["paymentState"] == state:
         return
-    if item["paymentState"] == "NonRefundable" or state == "NonRefundable":
+    if item["paymentState"] == "NonRefundable" or state not in ("Refunded", "NotRefunded"):
         raise invalid_operation(
             f"The return item's paymentState cannot change from '{item['paymentState']}' to '{state}'."
         )

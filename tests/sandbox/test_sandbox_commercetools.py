@@ -548,6 +548,45 @@ def test_a_return_item_begins_as_advised_or_returned_only(shop: Shop, state: str
     assert shop.refused(order, action) == "InvalidInput"
 
 
+def test_no_more_comes_back_than_the_line_has(shop: Shop) -> None:
+    order = shop.order()
+    item = return_item(order, "Returned")
+    whole = order["lineItems"][0]["quantity"]
+    action = {"action": "addReturnInfo", "items": [{**item, "quantity": whole + 1}]}
+    assert shop.refused(order, action) == "InvalidField"
+    shop.done(order, {"action": "addReturnInfo", "items": [{**item, "quantity": whole}]})
+
+
+def test_writing_return_infos_anew_loses_what_was_said_of_the_old_ones(shop: Shop) -> None:
+    order = shop.order()
+    item = return_item(order, "Returned")
+    shop.done(
+        order,
+        {"action": "addReturnInfo", "items": [item]},
+        {"action": "setReturnShipmentState", "returnItemKey": "r-1", "shipmentState": "Unusable"},
+        {"action": "setReturnPaymentState", "returnItemKey": "r-1", "paymentState": "Refunded"},
+    )
+    twice = [{"items": [item]}, {"items": [item]}]
+    assert shop.refused(order, {"action": "setReturnInfo", "items": twice}) == "DuplicateField"
+    assert shop.refused(order, {"action": "setReturnInfo", "items": ["r-1"]}) == "InvalidJsonInput"
+    answer = shop.done(order, {"action": "setReturnInfo", "items": [{"items": [item]}]})
+    (written,) = answer["returnInfo"][0]["items"]
+    assert (written["shipmentState"], written["paymentState"]) == ("Returned", "Initial")
+
+
+def test_a_refund_is_decided_one_way_or_the_other_and_never_undecided_again(shop: Shop) -> None:
+    order = shop.order()
+    shop.done(order, {"action": "addReturnInfo", "items": [return_item(order, "Returned")]})
+
+    def deciding(state: str) -> dict[str, Any]:
+        return {"action": "setReturnPaymentState", "returnItemKey": "r-1", "paymentState": state}
+
+    shop.done(order, deciding("NotRefunded"))
+    for state in ("Initial", "NonRefundable"):
+        assert shop.refused(order, deciding(state)) == "InvalidOperation"
+    assert shop.refused(order, deciding("Paid")) == "InvalidJsonInput"
+
+
 # ── other resources ──
 
 
