@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from ct_mao_sync.engine.values import Change, Desired, Outcome, Page, Plan, Skip
+from ct_mao_sync.engine.values import Change, Desired, Outcome, Page, Plan, Settled, Skip
 from ct_mao_sync.errors import Rejection
 
 
@@ -28,15 +28,13 @@ class Pass:
 class Job(Protocol):
     """One direction of one thing.
 
-    `map`, `plan` and `guard` are pure. The hooks that get the store run in the main thread: `load_bases`
-    and `pending` read; `intend` and `record` run inside a transaction of the engine. All else may run in
-    a worker and never touches the store.
+    `map`, `plan`, `guard` and `groups` are pure. The hooks that get the store run in the main thread:
+    `load_bases` and `pending` read; `intend` and `record` run inside a transaction of the engine. All else
+    may run in a worker and never touches the store.
     """
 
     @property
     def name(self) -> str: ...
-    @property
-    def batch_size_max(self) -> int: ...
     @property
     def skips_by_digest(self) -> bool: ...
     @property
@@ -75,6 +73,9 @@ class Job(Protocol):
     ) -> Mapping[str, Rejection]:
         """Writes to hold back because they could do harm on a large scale; `totals` counts this run."""
 
+    def groups(self, wanted: Sequence[tuple[Desired, Any]]) -> Sequence[Sequence[Desired]]:
+        """Which of these records are planned and applied together, each in one group; in this order."""
+
     def plan(self, wanted: Desired, target: Any, base: Any) -> Plan | Rejection | Skip: ...
 
     def intend(self, store: Any, wanted: Sequence[tuple[Desired, Any]], now: datetime) -> None:
@@ -93,5 +94,19 @@ class Job(Protocol):
     def pending(self, store: Any) -> Sequence[str]:
         """Entities whose last write is not settled yet; they are looked at first in every run."""
 
+    def settle(self, store: Any, *, last: bool) -> Settled:
+        """Main thread: what became of pending writes. Asked for before anything is read, after each page, and
+        with `last` when all is applied, until it names neither entities nor a wait."""
+
     def probe(self) -> None:
         """One cheap read of the target; raises when the target as a whole is in trouble."""
+
+
+class OneByOne:
+    """For jobs that write each record alone, and whose writes are done when they are answered."""
+
+    def groups(self, wanted: Sequence[tuple[Desired, Any]]) -> Sequence[Sequence[Desired]]:
+        return [(desired,) for desired, _ in wanted]
+
+    def settle(self, store: Any, *, last: bool) -> Settled:
+        return Settled()

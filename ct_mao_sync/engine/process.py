@@ -20,7 +20,7 @@ from ct_mao_sync.engine.failures import HeldFailures
 from ct_mao_sync.engine.gate import Gate
 from ct_mao_sync.engine.job import Job
 from ct_mao_sync.engine.report import Progress, RunReport
-from ct_mao_sync.engine.values import Change, Desired, Outcome, Plan, Skip
+from ct_mao_sync.engine.values import Change, Desired, Outcome, Plan, Settled, Skip
 from ct_mao_sync.errors import (
     OutcomeUnknown,
     Problem,
@@ -101,6 +101,8 @@ class Processor:
     rng: random.Random = field(default_factory=random.Random)
     _handled: dict[str, int] = field(default_factory=dict)
     """Entities that this run retried, with the version they had."""
+    _pending: dict[str, int] = field(default_factory=dict)
+    """Entities that this run has counted as pending, and how often."""
     _actionable: int = 0
     _totals: dict[str, int] = field(default_factory=dict)
     _failures: HeldFailures = field(init=False)
@@ -141,7 +143,7 @@ class Processor:
         for change in page.changes:
             if page.origin != "window":
                 self._handled[change.entity] = change.version
-            elif self._handled.get(change.entity) == change.version:
+            elif change.version and self._handled.get(change.entity) == change.version:
                 last = change.cursor  # this run has dealt with it already, as a retry
                 continue
             dead = page.waiting.get(change.entity)
@@ -200,11 +202,10 @@ class Processor:
                 self._take(_outcome(wanted, "rejected", rejection=held[wanted.entity]))
             else:
                 ready.append(wanted)
-        size = self.job.batch_size_max
-        fresh = deque(
-            _Group(ready[start : start + size], page.targets, page.bases, 0)
-            for start in range(0, len(ready), size)
-        )
+        groups = self.job.groups([(wanted, page.targets.get(wanted.entity)) for wanted in ready])
+        if sorted(w.entity for group in groups for w in group) != sorted(w.entity for w in ready):
+            raise RuntimeError(f"the groups of {self.job.name} are not the records of the page")
+        fresh = deque(_Group(group, page.targets, page.bases, 0) for group in groups)
         queue: deque[_Group] = deque()
         running: dict[Future[Any], None] = {}  # in the order of submission, which is the order of outcomes
         trouble: Exception | None = None
@@ -249,6 +250,22 @@ class Processor:
             self.job.probe()
             for outcome in self._failures.release():
                 self._settle(outcome)
+
+    def settle(self, settled: Settled) -> None:
+        """Pending writes of this run, or of an earlier one, are settled; commits what became of them."""
+        for outcome in settled.outcomes:
+            seen = self._take_back_pending(outcome.entity)
+            self.report.counts["unchanged"] += max(0, seen - 1)  # looked at while it was on its way
+            self._take(outcome)
+        for entity in settled.again:
+            self._take_back_pending(entity)  # it is going to be counted as what it is then
+        self.finish_page()
+        self.committer.commit()
+
+    def _take_back_pending(self, entity: str) -> int:
+        seen = self._pending.pop(entity, 0)
+        self.report.counts["pending"] -= seen
+        return seen
 
     def _intend_some(self, fresh: deque[_Group]) -> list[_Group]:
         """Takes the next groups: as many as can be written down without keeping the workers waiting."""
@@ -357,6 +374,8 @@ class Processor:
                 self._settle(held)
 
     def _settle(self, outcome: Outcome) -> None:
+        if outcome.kind == "pending":
+            self._pending[outcome.entity] = self._pending.get(outcome.entity, 0) + 1
         self.report.add(outcome)
         self.committer.add(outcome)
 

@@ -18,7 +18,7 @@ from ct_mao_sync.engine.job import Job, Pass
 from ct_mao_sync.engine.process import Origin, Prepared, Processor
 from ct_mao_sync.engine.report import Progress, RunReport
 from ct_mao_sync.engine.rows import Checkpoint
-from ct_mao_sync.engine.values import Outcome, Page
+from ct_mao_sync.engine.values import Outcome, Page, Settled
 from ct_mao_sync.engine.window import Window, final_watermark, plan_window, until_of
 from ct_mao_sync.errors import EXIT_BUG, EXIT_STOPPED, Problem, SyncError
 
@@ -142,9 +142,28 @@ class Run:
             self.report.ended_early_code = self.report.ended_early_code or error.exit_code
 
     def _run(self) -> None:
+        self._apply_all(self._settle(last=False).again)
+        while not self._stopping():
+            settled = self._settle(last=True)
+            if settled.again:
+                self._retry(settled.again)
+            elif settled.wait_s is None:
+                return
+            else:
+                self._clock.sleep(settled.wait_s)
+
+    def _settle(self, *, last: bool) -> Settled:
+        """What became of pending writes; a dry run does not look."""
+        settled = Settled() if self._options.dry_run else self._job.settle(self._store, last=last)
+        if settled.outcomes or settled.again:
+            self._processor.settle(settled)
+        return settled
+
+    def _apply_all(self, again: Sequence[str]) -> None:
         if self._options.dead_letters is not None:
-            self._retry(self._options.dead_letters)
+            self._retry(list(dict.fromkeys([*again, *self._options.dead_letters])))
             return
+        self._retry(again)
         if self._options.given:
             changes, missing = self._job.read_given(self._options.given)
             for label, problem in missing:
@@ -232,6 +251,8 @@ class Run:
             self._commit_page(scan, window, page.cursor, done=last)
             if last:
                 return True
+            if (settled := self._settle(last=False)).again:
+                self._retry(settled.again)
             reached = page.cursor
 
     def _read(self, scan: Pass, window: Window, cursor: str | None) -> Page:

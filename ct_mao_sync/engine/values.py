@@ -86,6 +86,19 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of writes that the target took in and decided about later."""
+
+    outcomes: Sequence[Outcome] = ()
+    """Of writes that were pending, and are not any more."""
+    again: Sequence[str] = ()
+    """Entities to be read and planned again now, each named once: what they need was not known while they
+    were pending."""
+    wait_s: float | None = None
+    """Worth asking again after so long; None = nothing is left to wait for, or it has been long enough."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one change."""
 

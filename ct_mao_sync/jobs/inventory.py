@@ -18,7 +18,7 @@ from ct_mao_sync.clients.manhattan import ManhattanClient
 from ct_mao_sync.clients.manhattan_inventory import ManhattanInventoryClient
 from ct_mao_sync.config import Config
 from ct_mao_sync.engine.clock import Clock
-from ct_mao_sync.engine.job import Pass
+from ct_mao_sync.engine.job import OneByOne, Pass
 from ct_mao_sync.engine.values import Change, Desired, Outcome, Page, Plan, Skip
 from ct_mao_sync.errors import RecordRejected, Rejection
 from ct_mao_sync.jobs.inventory_in_flight import InFlightOrders
@@ -50,11 +50,10 @@ class _Finished:
     written: bool
 
 
-class InventoryJob:
+class InventoryJob(OneByOne):
     """See engine.job.Job for what each method is asked."""
 
     name = NAME
-    batch_size_max = 1
     skips_by_digest = False
     target = "commercetools"
 

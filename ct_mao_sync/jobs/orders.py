@@ -16,7 +16,7 @@ from typing import Any
 from ct_mao_sync.clients.commercetools import CommercetoolsClient
 from ct_mao_sync.clients.manhattan import ManhattanClient
 from ct_mao_sync.config import Config
-from ct_mao_sync.engine.job import Pass
+from ct_mao_sync.engine.job import OneByOne, Pass
 from ct_mao_sync.engine.rows import Sending
 from ct_mao_sync.engine.values import Change, Desired, Outcome, Page, Plan, Skip
 from ct_mao_sync.errors import Rejection
@@ -63,11 +63,10 @@ class OrderRecord:
     order: Order
 
 
-class OrdersJob:
+class OrdersJob(OneByOne):
     """See engine.job.Job for what each method is asked."""
 
     name = NAME
-    batch_size_max = 1
     skips_by_digest = True
     target = "MAO"
 

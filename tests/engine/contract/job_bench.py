@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -119,6 +119,7 @@ class Bench:
     shop: Shop = field(init=False)
     shelf: Shelf = field(default_factory=Shelf)
     known: set[str] = field(default_factory=set)
+    job_type: Callable[..., ToyJob] = ToyJob
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def __post_init__(self) -> None:
@@ -164,7 +165,7 @@ class Bench:
             stopping=lambda: self.stop,
         )
         application.crashes = crashes or CrashPlan()
-        application.job = ToyJob(self.shop, self.shelf, dict.fromkeys(self.known))
+        application.job = self.job_type(self.shop, self.shelf, dict.fromkeys(self.known))
         self.shelf.on_write = lambda moment: application.crashes.tick(f"write {moment}")
         return application
 

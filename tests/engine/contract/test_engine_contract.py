@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from job_bench import NOW, Bench, CrashPlan
-from toy_job import DROPS_MAX, MALFORMED, NOTHING
+from toy_job import DROPS_MAX, MALFORMED, NOTHING, Row
 
 from ct_mao_sync.engine.lock import job_lock
 from ct_mao_sync.errors import LockHeld
@@ -99,6 +99,23 @@ def test_a_record_that_changes_during_the_scan_arrives_in_its_last_state(bench: 
     bench.run()
 
     assert bench.values == bench.wanted()
+
+
+def test_a_record_without_versions_is_looked_at_again_after_its_retry(bench: Bench) -> None:
+    """Of two states without a version nobody can tell which one the retry has dealt with."""
+    bench.shop.rows["one"] = Row("A", 0, bench.shop.now())
+    bench.shelf.always = {"one": "500"}
+    bench.run()
+    bench.shelf.always = {}
+    bench.later(minutes=10)
+
+    def change(number: int) -> None:  # when the window is read, which is after the retry
+        bench.shop.rows["one"] = Row("B", 0, bench.shop.now())
+
+    bench.shop.on_page = change
+    bench.run()
+
+    assert bench.values == {"one": "B"}
 
 
 def test_a_record_that_goes_there_and_back_is_applied_each_time(bench: Bench) -> None:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ct_mao_sync.engine.clock import Clock
-from ct_mao_sync.engine.job import Pass
+from ct_mao_sync.engine.job import OneByOne, Pass
 from ct_mao_sync.engine.values import Change, Desired, Outcome, Page, Plan, Skip
 from ct_mao_sync.errors import (
     OutcomeUnknown,
@@ -140,7 +140,7 @@ class Put:
 
 
 @dataclass
-class ToyJob:
+class ToyJob(OneByOne):
     """See engine.job.Job for what each method is asked."""
 
     shop: Shop
@@ -148,7 +148,6 @@ class ToyJob:
     known: Mapping[str, Any] = field(default_factory=dict)
     """Values that begin with "new-" are mapped only when they are in here."""
     name = "toy"
-    batch_size_max = 1
     skips_by_digest = True
     target = "the shelf"
 
