@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 Builder = Callable[["Application", Store, str, RunOptions, Executor], Job]
 
 
-def configured_jobs(config: Config) -> list[str]:
-    """What `sync all` and `run` do: the jobs that have a rhythm, and inventory only with a view to read.
-    Raises ConfigError when that is none."""
+def jobs_on(config: Config) -> list[str]:
+    """The jobs that have a rhythm, and inventory only with a view to read."""
     views = (config.inventory.network_view, config.inventory.location_view)
-    jobs = [job for job in JOBS if config.schedule.every(job) and (job != "inventory" or any(views))]
+    return [job for job in JOBS if config.schedule.every(job) and (job != "inventory" or any(views))]
+
+
+def configured_jobs(config: Config) -> list[str]:
+    """What `sync all` and `run` do. Raises ConfigError when every job is off."""
+    jobs = jobs_on(config)
     if not jobs:
         raise ConfigError(
             [

@@ -15,6 +15,7 @@ from ct_mao_sync.cli.options import global_options
 # name -> (module, function, what --help says of it)
 COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "sync": ("ct_mao_sync.cli.sync", "sync", "Run a job once: read what changed, write the difference."),
+    "run": ("ct_mao_sync.cli.run", "run", "Run the jobs in their rhythms, side by side, until stopped."),
     "replay-errors": (
         "ct_mao_sync.cli.dead_letters",
         "replay_errors",

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
-from ct_mao_sync.cli.job_builders import BUILDERS
+from ct_mao_sync.cli.job_builders import BUILDERS, jobs_on
 from ct_mao_sync.clients.commercetools import CommercetoolsClient
 from ct_mao_sync.clients.http import HttpClient
 from ct_mao_sync.clients.manhattan import ManhattanClient
@@ -28,6 +28,7 @@ from ct_mao_sync.engine.lock import job_lock
 from ct_mao_sync.engine.report import Progress, RunReport
 from ct_mao_sync.engine.run import Run, RunOptions
 from ct_mao_sync.engine.values import Outcome
+from ct_mao_sync.errors import SyncError
 from ct_mao_sync.mapping.redact import redact
 from ct_mao_sync.state.budget import RequestBudget
 from ct_mao_sync.state.store import Store
@@ -64,7 +65,29 @@ class Application:
         """One run of one job, under its lock. Raises LockHeld, and RunStopped when the state is damaged.
 
         Different jobs may run side by side, each in a thread of its own."""
-        return self._for_one_run()._run(job_name, options, wait_s, progress)
+        try:
+            report = self._for_one_run()._run(job_name, options, wait_s, progress)
+        except SyncError:
+            self._after_run(options)
+            raise
+        self._after_run(options)
+        return report
+
+    def _after_run(self, options: RunOptions) -> None:
+        """Metrics and alerts; outside the lock of the job, which nobody has to wait for."""
+        if not options.dry_run and (self.config.metrics.textfile or self.config.alerts.command):
+            from ct_mao_sync.ops.after_run import after_run
+
+            after_run(self.config, jobs_on(self.config), self.clock)
+
+    @contextmanager
+    def own_clients(self) -> Iterator[Self]:
+        """For what is no run: clients made of what this yields are closed at the end."""
+        own = self._for_one_run()
+        try:
+            yield own
+        finally:
+            own._close_clients()
 
     def _for_one_run(self) -> Self:
         """The same application with clients and budgets of its own: it closes what it opened, no other's."""

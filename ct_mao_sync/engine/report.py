@@ -22,6 +22,8 @@ class RunReport:
     since: datetime | None = None
     until: datetime | None = None
     watermark: datetime | None = None
+    passes: Sequence[str] = ()
+    """The ways in which the job finds changes now; empty in a run of given records."""
     counts: Counter[str] = field(default_factory=Counter)
     skip_reasons: Counter[str] = field(default_factory=Counter)
     rejected: list[tuple[str, str, Problem]] = field(default_factory=list)

@@ -133,6 +133,17 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Incident:
+    """Something that an operator is told of once: when it begins, and when it is over. `told_at` None =
+    the alert command has not taken the message yet."""
+
+    key: str
+    since: datetime
+    message: str
+    told_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One write or refusal, for `trace`. `run` and `at` are filled in when it is stored."""
 

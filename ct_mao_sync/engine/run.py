@@ -136,6 +136,7 @@ class Run:
                 message=self.report.problem.message if self.report.problem else "",
                 since=self.report.since,
                 until=self.report.until,
+                passes=self.report.passes,
             )
         except SyncError as error:
             self.report.problem = self.report.problem or error.problem
@@ -174,7 +175,9 @@ class Run:
             return
         if not self._options.explores:
             self._retry(self._due())
-        for scan in self._job.passes(self._clock.now()):
+        passes = self._job.passes(self._clock.now())
+        self.report.passes = [scan.name for scan in passes]
+        for scan in passes:
             if self._stopping() or self.report.limit_reached:
                 return
             self._run_pass(scan)

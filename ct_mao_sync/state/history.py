@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from ct_mao_sync.engine.rows import Event, Run, from_text, from_text_or_none, to_text, to_text_or_none
@@ -37,22 +37,44 @@ class History(StateFile):
         *,
         since: datetime | None = None,
         until: datetime | None = None,
+        passes: Sequence[str] = (),
     ) -> None:
-        """`since` and `until`, when known by now, replace what `start_run` was told."""
-        self._write(
-            "UPDATE runs SET finished_at = ?, counts = ?, exit_code = ?, requests = ?, message = ?, "
-            "since = coalesce(?, since), until = coalesce(?, until) WHERE id = ?",
-            [
-                to_text(at),
-                json.dumps(dict(counts), separators=(",", ":")),
-                exit_code,
-                requests,
-                message,
-                to_text_or_none(since),
-                to_text_or_none(until),
-                run_id,
-            ],
+        """`since` and `until`, when known by now, replace what `start_run` was told. `passes`: those that
+        the job has now; a watermark of any other pass tells nothing of its lag."""
+        with self.atomic():
+            self._write(
+                "UPDATE runs SET finished_at = ?, counts = ?, exit_code = ?, requests = ?, message = ?, "
+                "since = coalesce(?, since), until = coalesce(?, until), passes = ? WHERE id = ?",
+                [
+                    to_text(at),
+                    json.dumps(dict(counts), separators=(",", ":")),
+                    exit_code,
+                    requests,
+                    message,
+                    to_text_or_none(since),
+                    to_text_or_none(until),
+                    " ".join(passes),
+                    run_id,
+                ],
+            )
+            self._write_many(
+                "INSERT INTO totals (job, name, n) SELECT job, ?, ? FROM runs WHERE id = ? "
+                "ON CONFLICT (job, name) DO UPDATE SET n = n + excluded.n",
+                [(name, n, run_id) for name, n in {**counts, "requests": requests, "runs": 1}.items()],
+            )
+
+    def totals(self) -> dict[tuple[str, str], int]:
+        """(job, outcome) -> records since the file was made; also the names `requests` and `runs`."""
+        return {(row["job"], row["name"]): row["n"] for row in self._rows("SELECT * FROM totals")}
+
+    def present_passes(self, job: str) -> tuple[str, ...]:
+        """The passes of the job as its last run had them; empty before its first."""
+        rows = self._rows(
+            "SELECT passes FROM runs WHERE job = ? AND passes <> '' "
+            "ORDER BY started_at DESC, rowid DESC LIMIT 1",
+            [job],
         )
+        return tuple(rows[0]["passes"].split(" ")) if rows else ()
 
     def last_runs(self, job: str | None = None, n: int = 10) -> list[Run]:
         """Newest first; of all jobs when none is named."""

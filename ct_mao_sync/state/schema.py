@@ -12,6 +12,8 @@ has been released: add another.
     dead_letters  changes set aside, one per job and entity
     runs, events  history: executions, and the writes and refusals they made
     budget        requests used, by hour
+    totals        job, outcome -> how many since the file was made; only ever grows
+    incidents     what operators have been alerted of and is not resolved
     meta          salt (of keyed hashes), schema (number of migrations)
 """
 
@@ -128,5 +130,26 @@ CREATE TABLE sweeps (
 @migrations()
 def m002_inventory(db: Database) -> None:
     for statement in _INVENTORY.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
+_OPERATIONS = """
+ALTER TABLE runs ADD COLUMN passes TEXT NOT NULL DEFAULT '';
+CREATE TABLE totals (
+    job TEXT NOT NULL, name TEXT NOT NULL, n INTEGER NOT NULL,
+    PRIMARY KEY (job, name)
+) WITHOUT ROWID;
+CREATE TABLE incidents (
+    key TEXT PRIMARY KEY,
+    since TEXT NOT NULL, message TEXT NOT NULL, told_at TEXT,
+    tries INTEGER NOT NULL, tried_at TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+@migrations()
+def m003_operations(db: Database) -> None:
+    for statement in _OPERATIONS.split(";\n"):
         if statement.strip():
             db.execute(statement)

@@ -31,6 +31,7 @@ from ct_mao_sync.state.dead_letters import DeadLetters
 from ct_mao_sync.state.history import History
 from ct_mao_sync.state.imports import EntryMark, Imports, PendingImport, Sweep
 from ct_mao_sync.state.in_flight import InFlight
+from ct_mao_sync.state.incidents import Incidents
 from ct_mao_sync.state.sent_orders import SentOrders
 
 __all__ = [
@@ -48,7 +49,7 @@ __all__ = [
 ]
 
 
-class Store(DeadLetters, History, SentOrders, InFlight, Imports):
+class Store(DeadLetters, History, SentOrders, InFlight, Imports, Incidents):
     def salt(self) -> bytes:
         """Of keyed hashes; 32 random bytes, made with the file."""
         return bytes.fromhex(self._rows("SELECT value FROM meta WHERE key = 'salt'")[0]["value"])

@@ -19,10 +19,11 @@ from sqlite_utils.migrations import Migrations
 
 from ct_mao_sync.errors import RunStopped
 from ct_mao_sync.state import database
-from ct_mao_sync.state.schema import m001_tables, m002_inventory
+from ct_mao_sync.state.schema import migrations
 from ct_mao_sync.state.store import Checkpoint, Processed, Store
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+SCHEMA = len(migrations._migrations)
 
 
 @contextlib.contextmanager
@@ -293,18 +294,19 @@ def test_two_processes_write_side_by_side_and_lose_nothing(tmp_path: Path) -> No
 
 
 def a_schema_with(more: str | None = None) -> Migrations:
+    """The present one, and one migration more."""
     schema = Migrations("ct_mao_sync")
-    schema(name="m001_tables")(m001_tables)
-    schema(name="m002_inventory")(m002_inventory)
+    for known in migrations._migrations:
+        schema(name=known.name)(known.fn)
     if more == "good":
 
-        @schema(name="m003_notes")
+        @schema(name="m999_notes")
         def add_notes(db: Database) -> None:
             db.execute("CREATE TABLE notes (id INTEGER)")
 
     if more == "bad":
 
-        @schema(name="m003_broken")
+        @schema(name="m999_broken")
         def break_in_the_middle(db: Database) -> None:
             db.execute("CREATE TABLE notes (id INTEGER)")
             raise ZeroDivisionError
@@ -322,10 +324,10 @@ def test_an_older_file_is_copied_aside_and_then_brought_up_to_date(
 
     with Store.open(path) as store:
         assert store.digests("orders", ["order-0"])
-        assert store._rows("SELECT value FROM meta WHERE key = 'schema'")[0][0] == "3"
+        assert store._rows("SELECT value FROM meta WHERE key = 'schema'")[0][0] == str(SCHEMA + 1)
         assert store._rows("SELECT * FROM notes") == []
 
-    copy = tmp_path / "state.db.backup-2"
+    copy = tmp_path / f"state.db.backup-{SCHEMA}"
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     with contextlib.closing(sqlite3.connect(copy)) as old:
         assert old.execute("SELECT entity FROM processed").fetchall() == [("order-0",)]
@@ -355,7 +357,7 @@ def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path, monkeypatch: py
     with stopped("state-newer") as found:
         Store.open(path)
 
-    assert "m003_notes" in found[0].problem.message
+    assert "m999_notes" in found[0].problem.message
 
 
 def test_a_new_file_has_no_copy_and_opening_again_makes_none(tmp_path: Path) -> None:

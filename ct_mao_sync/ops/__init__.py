@@ -1,0 +1,1 @@
+"""What operators use: the loop, health, alerts, metrics, doctor, setup. Decides; `cli` shows."""
