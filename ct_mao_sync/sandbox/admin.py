@@ -13,15 +13,10 @@ from .admin_inventory import read_inventory, write_inventory
 from .core import COMMERCETOOLS, Json, Request, Response, Sandbox, json_response
 from .faults import Faults, Predicate
 from .manhattan_envelope import Refused
+from .manhattan_lifecycle import LIFECYCLE_STEPS
 from .manhattan_returns import RETURN_STEPS
 
-_STEPS = frozenset(
-    {
-        *("allocate", "backorder", "release", "process", "pick", "pack", "ship", "deliver", "short"),
-        *("cancel_units", "resolve_hold", "archive", "unarchive", "next_step"),
-        *RETURN_STEPS,
-    }
-)
+_STEPS = LIFECYCLE_STEPS | RETURN_STEPS
 
 
 def handle_admin(sandbox: Sandbox, request: Request) -> Response:

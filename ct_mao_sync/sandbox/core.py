@@ -19,7 +19,7 @@ from decimal import Decimal
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .inventory_settings import InventorySettings
+from .fulfilment_settings import FulfilmentSettings
 
 if TYPE_CHECKING:
     from .faults import Faults
@@ -94,7 +94,7 @@ class ManualClock:
 
 
 @dataclass(frozen=True, slots=True)
-class SandboxSettings(InventorySettings):
+class SandboxSettings(FulfilmentSettings):
     """How the two simulated tenants are set up. Times in seconds; `*_skew_s` moves a service's own clock."""
 
     project_key: str = "sandbox"
@@ -178,8 +178,8 @@ class ManhattanStore:
 
     orders: dict[str, Json] = field(default_factory=dict)
     archived: dict[str, Json] = field(default_factory=dict)
-    previous: dict[str, Json] = field(default_factory=dict)
-    """The revision before the last one, which a lagging search or a stale replica still shows."""
+    revisions: dict[str, list[tuple[datetime, Json]]] = field(default_factory=dict)
+    """OrderId -> its last revisions and the moment search shows each, oldest first; see `manhattan_store`."""
     changed_at: dict[str, datetime] = field(default_factory=dict)
     """OrderId -> the moment of its last change (service's clock)."""
     facts: dict[str, Json] = field(default_factory=dict)

@@ -15,13 +15,14 @@ from urllib.parse import parse_qsl
 from .core import MANHATTAN, Json, Request, Response, SandboxSettings, World, json_response
 from .manhattan_cancel import cancel_lines, cancel_order, read_reason
 from .manhattan_envelope import Refused, failure, forbidden, refusal, success, unauthorized
+from .manhattan_events import RECEIVE_EVENTS, receive_events
 from .manhattan_inventory import inventory_routes
 from .manhattan_orders import save_order
 from .manhattan_parents import returnable_units
 from .manhattan_return_events import RECEIVE, receive_return_events
 from .manhattan_returns import ReturnLifecycle
 from .manhattan_search import project, read_count, read_search, rows_of
-from .manhattan_store import find_order, key_of, store_order, unknown_order, visible_orders
+from .manhattan_store import find_order, key_of, revision_at, store_order, unknown_order, visible_orders
 from .manhattan_totals import RELEASED, calculated_values, compute_order, line_range, order_range, rows
 from .manhattan_values import copy_json, render_moment
 
@@ -46,6 +47,7 @@ class ManhattanApi:
             f"{_ORDER}/save": ("POST", self._save),
             f"{_ORDER}/search": ("POST", self._search),
             f"{_ORDER}/cancel": ("POST", self._cancel),
+            RECEIVE_EVENTS: ("POST", self._receive_events),
             RECEIVE: ("POST", self._receive_returns),
             _ORDER: ("GET", self._get_by_query),
             "/order/api/order/postReleaseCancellationTracker/search": ("POST", self._search_cancellations),
@@ -146,10 +148,9 @@ class ManhattanApi:
         store = self.world.mao
         stored = store.orders.get(key)
         stale_s = _stale_s(request)
-        if stored is not None and stale_s > 0 and key in store.previous:
-            changed_at = store.changed_at[key]
-            if changed_at > self.world.now(MANHATTAN) - timedelta(seconds=stale_s):
-                stored = store.previous[key]
+        if stored is not None and stale_s > 0:
+            seen_until = self.world.now(MANHATTAN) - timedelta(seconds=stale_s)
+            stored = revision_at(self.world, key, seen_until) or stored
         if stored is None:
             raise unknown_order(order_id, status=self.settings.unknown_order_status)
         return success(_with_calculated(stored))
@@ -216,6 +217,9 @@ class ManhattanApi:
 
     def _save(self, request: Request, org: str) -> Response:
         return success(save_order(self.world, org, _read_json(request)))
+
+    def _receive_events(self, request: Request, org: str) -> Response:
+        return success(receive_events(self.world, self.lifecycle, _read_json(request)))
 
     def _receive_returns(self, request: Request, org: str) -> Response:
         return success(receive_return_events(self.world, self.lifecycle, _read_json(request)))

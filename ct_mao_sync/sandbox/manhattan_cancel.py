@@ -10,6 +10,7 @@ from .core import MANHATTAN, Json, World
 from .manhattan_envelope import Refused
 from .manhattan_store import key_of, line_not_permitted, order_not_permitted, store_order
 from .manhattan_totals import (
+    MERGE,
     RELEASED,
     ZERO,
     compute_order,
@@ -110,7 +111,14 @@ def _check_cancellable(world: World, order: Json, line: Json) -> None:
     if high < RELEASED:
         return
     picked_up = code_of(line, "DeliveryMethod", "DeliveryMethodId") in _PICKUP
-    if world.settings.post_release_cancel == "off" or high >= (7000 if picked_up else 3700):
+    on_its_way = any(
+        number(row["FulfilledQuantity"]) > 0
+        for release in rows(order, "Release")
+        for row in rows(release, "ReleaseLine")
+        if release["DestinationAction"] == MERGE and row["OrderLineId"] == line["OrderLineId"]
+    )
+    too_late = on_its_way or high >= (7000 if picked_up else 3700)
+    if world.settings.post_release_cancel == "off" or too_late:
         raise line_not_permitted(order["OrderId"], line["OrderLineId"], status_name(high))
 
 
@@ -193,7 +201,8 @@ def add_history(world: World, line: Json, units: Decimal, reason: Json, comments
         "CancelComments": comments,
         "CreatedTimestamp": render_moment(world.now(MANHATTAN)),
     }
-    line["OrderLineCancelHistory"] = [*rows(line, "OrderLineCancelHistory"), row]
+    copies = [dict(row) for _ in range(world.settings.cancel_history_copies)]
+    line["OrderLineCancelHistory"] = [*rows(line, "OrderLineCancelHistory"), *copies]
 
 
 def _request_cancellation(world: World, order: Json, line: Json, reason: Json, comments: str | None) -> None:

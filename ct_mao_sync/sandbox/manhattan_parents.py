@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from .core import MANHATTAN, Json, World
 from .manhattan_envelope import Refused
-from .manhattan_store import key_of
+from .manhattan_store import key_of, reinstate_order
 from .manhattan_totals import ZERO, compute_order, number, rows, status_of
 from .manhattan_units import move_units, units_at
 from .manhattan_values import copy_json, render_moment
@@ -57,7 +57,7 @@ def find_parent(world: World, key: str) -> Json | None:
     """The order that units come back of; an archived one is reinstated, as MAO does for a return."""
     store = world.mao
     if key in store.archived:
-        store.orders[key] = store.archived.pop(key)
+        reinstate_order(world, key, store.archived.pop(key))
     return store.orders.get(key)
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from .core import Json, World
 from .manhattan_stock import ON_HAND, Claims, Stock, adjust_supply, plain_location, stock_of
-from .manhattan_totals import ZERO, number, rows, status_of
+from .manhattan_totals import MERGE, ZERO, number, rows, status_of
 
 _RESERVED = frozenset({2000, 3000, 3500, 3600, 3700})
 _BACKORDERED = frozenset({1500, 1600})
@@ -48,7 +48,7 @@ def _claims(world: World, stock: Stock, order: Json) -> Claims:
     reserved: dict[tuple[str, str], Decimal] = {}
     shipped: dict[tuple[str, str], Decimal] = {}
     backordered: dict[str, Decimal] = {}
-    sources = {release["ReleaseId"]: release.get("ShipFromLocationId") for release in rows(order, "Release")}
+    releases = {release["ReleaseId"]: release for release in rows(order, "Release")}
     for line in rows(order, "OrderLine"):
         item_id = line.get("ItemId")
         if line.get("IsReturn") or not item_id:
@@ -61,17 +61,26 @@ def _claims(world: World, stock: Stock, order: Json) -> Claims:
                 held += number(row["Quantity"])
             elif status in _BACKORDERED and number(row["Quantity"]) > 0:
                 _add(backordered, item_id, number(row["Quantity"]) * factor)
+        # What is sourced elsewhere and picked up in a store never belongs to the stock of that store.
+        merges = any(allocation["AllocationType"] == MERGE for allocation in rows(line, "Allocation"))
         for allocation in rows(line, "Allocation"):
+            if merges and allocation["AllocationType"] != MERGE:
+                continue
             part = min(number(allocation["Quantity"]), held)
             if part > 0 and allocation.get("ShipFromLocationId"):
                 held -= part
                 place = item_id, plain_location(world, allocation["ShipFromLocationId"])
                 _add(reserved, place, part * factor)
-        for detail in rows(line, "FulfillmentDetail"):
-            location_id = sources.get(detail["ReleaseId"])
+        for detail in () if merges else rows(line, "FulfillmentDetail"):
+            location_id = releases.get(detail["ReleaseId"], {}).get("ShipFromLocationId")
             if location_id and status_of(detail["StatusId"]) >= _SHIPPED:
                 place = detail.get("ItemId") or item_id, plain_location(world, location_id)
                 _add(shipped, place, number(detail["Quantity"]) * factor)
+        for release in releases.values() if merges else ():
+            for row in rows(release, "ReleaseLine"):
+                if release["DestinationAction"] == MERGE and row["OrderLineId"] == line["OrderLineId"]:
+                    place = item_id, plain_location(world, release["ShipFromLocationId"])
+                    _add(shipped, place, number(row["FulfilledQuantity"]) * factor)
     return reserved, shipped, backordered
 
 

@@ -95,13 +95,13 @@ class SourcedLifecycle(Lifecycle):
         *,
         cancel: bool = True,
         reason: str = "FulfillmentSystemShorted",
+        release_id: str | None = None,
     ) -> None:
         """The warehouse does not find units: cancelled or back-ordered, and their supply is errored."""
         order, line = self._order(order_id), self._line(order_id, line_id)
-        missing = {
-            release.get("ShipFromLocationId") for release, _, _ in open_parts(order, line, Decimal(quantity))
-        }
-        super().short(order_id, line_id, quantity, cancel=cancel, reason=reason)
+        parts = open_parts(order, line, Decimal(quantity), release_id=release_id)
+        missing = {release.get("ShipFromLocationId") for release, _, _ in parts}
+        super().short(order_id, line_id, quantity, cancel=cancel, reason=reason, release_id=release_id)
         for place in missing:
             if place:
                 mark_errored(self._world, line["ItemId"], place)

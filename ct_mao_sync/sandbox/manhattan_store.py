@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from .core import MANHATTAN, Json, World
 from .manhattan_envelope import Refused
@@ -50,6 +50,9 @@ def line_not_permitted(order_id: str, line_id: str, status_name: str) -> Refused
     )
 
 
+_ALWAYS = datetime.min.replace(tzinfo=UTC)
+
+
 def store_order(world: World, key: str, order: Json) -> None:
     """Puts a new revision in place of the old one, which a lagging search still shows for a while.
 
@@ -57,33 +60,59 @@ def store_order(world: World, key: str, order: Json) -> None:
     """
     from .manhattan_parents import changed_parents
 
-    store = world.mao
+    store, settings = world.mao, world.settings
     now = world.now(MANHATTAN)
+    lag_s, spread_s = settings.search_lag_s, settings.search_lag_spread_s
+    own_s = world.rng.uniform(0, spread_s) if spread_s > 0 else 0.0
     before = store.orders.get(key)
-    changed_at = store.changed_at.get(key)
-    lag = timedelta(seconds=world.settings.search_lag_s)
-    if before is None:
-        store.previous.pop(key, None)
-    elif changed_at is None or changed_at + lag <= now:
-        store.previous[key] = before
     store.orders[key] = order
     store.changed_at[key] = now
+    revisions = [] if before is None else store.revisions.setdefault(key, [])
+    revisions.append((now + timedelta(seconds=lag_s + own_s), order))
+    store.revisions[key] = _still_shown(revisions, now, lagging=lag_s + spread_s > 0)
     book_order(world, key, order)
     for parent_key, parent in changed_parents(world, before, order).items():
         store_order(world, parent_key, parent)
 
 
+def _still_shown(
+    revisions: list[tuple[datetime, Json]], now: datetime, *, lagging: bool
+) -> list[tuple[datetime, Json]]:
+    """The last two, and in a tenant whose search lags all that it may still show."""
+    first = len(revisions) - 2
+    while lagging and first > 0 and revisions[first][0] > now:
+        first -= 1
+    return revisions if first <= 0 else [(_ALWAYS, revisions[first][1]), *revisions[first + 1 :]]
+
+
+def reinstate_order(world: World, key: str, order: Json) -> None:
+    """Puts an order back unchanged, visible at once."""
+    world.mao.orders[key] = order
+    world.mao.revisions[key] = [(_ALWAYS, order)]
+
+
+def revision_at(world: World, key: str, moment: datetime) -> Json | None:
+    """The order as a reader that has seen all until `moment` knows it; None: not at all.
+
+    The newest revision that is visible counts: one that becomes visible late may never be seen.
+    """
+    store = world.mao
+    newest = True
+    for visible_at, order in reversed(store.revisions.get(key, ())):
+        if visible_at <= moment:
+            return store.orders.get(key) if newest else order
+        newest = False
+    return None
+
+
 def visible_orders(world: World, org: str, *, stale_s: float = 0.0) -> Iterator[Json]:
     """The organization's orders as search sees them: the latest changes are missing for a while."""
-    store = world.mao
-    lag_s = max(world.settings.search_lag_s, stale_s)
-    seen_until = world.now(MANHATTAN) - timedelta(seconds=lag_s)
+    store, settings = world.mao, world.settings
+    seen_until = world.now(MANHATTAN) - timedelta(seconds=stale_s)
+    lagging = stale_s + settings.search_lag_s + settings.search_lag_spread_s > 0
     for key, order in store.orders.items():
         if order["OrgId"] != org:
             continue
-        if lag_s > 0 and store.changed_at[key] > seen_until:
-            previous = store.previous.get(key)
-            if previous is not None:
-                yield previous
-        else:
-            yield order
+        shown = revision_at(world, key, seen_until) if lagging else order
+        if shown is not None:
+            yield shown

@@ -30,6 +30,8 @@ STATUS_NAMES = {
     18000: "Returned",
     19000: "Canceled",
 }
+MERGE = "Merge"
+"""DestinationAction and AllocationType of the leg that brings units to the store they are picked up in."""
 RELEASED = 3000
 CANCELED = 9000
 ZERO = Decimal(0)
