@@ -51,12 +51,18 @@ class Config(Sections):
 
     _path: Path = PrivateAttr()
     _skus: Mapping[str, SkuRow] = PrivateAttr()
+    _references: Mapping[str, str] = PrivateAttr()
     _digest: str = PrivateAttr(default="")
 
     @property
     def path(self) -> Path:
         """The file it was read from, absolute."""
         return self._path
+
+    @property
+    def references(self) -> Mapping[str, str]:
+        """Dotted key -> `env:NAME` or `file:/path`, of the values that came from there."""
+        return self._references
 
     @property
     def base_dir(self) -> Path:
@@ -99,14 +105,23 @@ class Config(Sections):
         return self._digest
 
 
-def load_config(path: Path, env: Mapping[str, str] | None = None) -> Config:
+def load_config(
+    path: Path,
+    env: Mapping[str, str] | None = None,
+    *,
+    text: str | None = None,
+    with_secrets: bool = True,
+) -> Config:
     """Reads and checks the file. `env` defaults to the process environment.
+
+    text          what the file is going to hold; None = what it holds
+    with_secrets  False: secrets are not fetched (they need not be there yet) and have stand-ins
 
     Raises ConfigError with every mistake: codes `config-missing`, `config-syntax`, `config-invalid`."""
     environment: Mapping[str, str] = os.environ if env is None else env
-    raw = _parse_toml(path, _read_text(path))
+    raw = _parse_toml(path, _read_text(path) if text is None else text)
     problems = list(_unknown_sections(path, raw))
-    origins = _resolve_references(path, raw, environment, problems)
+    origins = _resolve_references(path, raw, environment if with_secrets else None, problems)
     _derive_urls(raw)
 
     broken = {problem.field for problem in problems}
@@ -128,6 +143,7 @@ def load_config(path: Path, env: Mapping[str, str] | None = None) -> Config:
             if key not in broken:
                 problems.append(_problem(path, key, what, hint))
         config._path = path.expanduser().absolute()
+        config._references = {f"{section}.{key}": origin for (section, key), origin in origins.items()}
         config._skus = MappingProxyType(_read_skus(path, config, problems))
     if problems or config is None:
         raise ConfigError(problems)
@@ -145,7 +161,7 @@ def _read_text(path: Path) -> str:
         if isinstance(error, FileNotFoundError):
             what, hint = (
                 "there is no such file",
-                "copy config.example.toml and fill it in, or name another: --config FILE",
+                "write one: ct-mao-sync init; or name another: --config FILE",
             )
         else:
             what, hint = f"cannot be read: {error.strerror}", "check the file and its permissions"
@@ -191,9 +207,10 @@ def _unknown_sections(path: Path, raw: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _resolve_references(
-    path: Path, raw: dict[str, Any], env: Mapping[str, str], problems: list[Problem]
+    path: Path, raw: dict[str, Any], env: Mapping[str, str] | None, problems: list[Problem]
 ) -> dict[tuple[str, str], str]:
-    """Puts the values in the place of `env:NAME` and `file:/path`; answers which key came from where."""
+    """Puts the values in the place of `env:NAME` and `file:/path` (without `env`: stand-ins); answers which
+    key came from where."""
     origins: dict[tuple[str, str], str] = {}
     for section in _CREDENTIAL_SECTIONS:
         for key, value in raw[section].items():
@@ -202,6 +219,9 @@ def _resolve_references(
             if key not in Sections.model_fields[section].annotation.model_fields:  # type: ignore[union-attr]
                 continue
             origins[section, key] = value
+            if env is None:
+                raw[section][key] = _STAND_INS.get(key, "stand-in")
+                continue
             try:
                 raw[section][key] = _resolved(path, value, env)
             except _Unresolved as unresolved:
@@ -228,6 +248,7 @@ def _resolved(path: Path, reference: str, env: Mapping[str, str]) -> str:
                 f"export {name}=… before the command, or give it to the service's environment",
             )
         return env[name]
+    name = _expanded(reference, name, env)
     target = path.expanduser().absolute().parent / Path(name).expanduser()
     hint = f"put the secret alone into {target}, readable for this user only"
     if not name:
@@ -246,6 +267,18 @@ def _resolved(path: Path, reference: str, env: Mapping[str, str]) -> str:
     if not text:
         raise _Unresolved(f"is {shown(reference)}, but {target} is empty", hint)
     return text
+
+
+def _expanded(reference: str, name: str, env: Mapping[str, str]) -> str:
+    """`${NAME}` in the path of a `file:`: systemd hands credentials over in `${CREDENTIALS_DIRECTORY}`."""
+    for variable in re.findall(r"\$\{(\w+)\}", name):
+        if not env.get(variable):
+            raise _Unresolved(
+                f"is {shown(reference)}, but the environment variable {variable} is not set",
+                f"systemd sets it for a service with LoadCredential=; by hand: export {variable}=…",
+            )
+        name = name.replace(f"${{{variable}}}", env[variable])
+    return name
 
 
 def _derive_urls(raw: dict[str, Any]) -> None:

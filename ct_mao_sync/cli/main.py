@@ -14,6 +14,7 @@ from ct_mao_sync.cli.options import global_options
 
 # name -> (module, function, what --help says of it)
 COMMANDS: Mapping[str, tuple[str, str, str]] = {
+    "init": ("ct_mao_sync.cli.init", "init", "Write a commented configuration, systemd units, a crontab."),
     "sync": ("ct_mao_sync.cli.sync", "sync", "Run a job once: read what changed, write the difference."),
     "run": ("ct_mao_sync.cli.run", "run", "Run the jobs in their rhythms, side by side, until stopped."),
     "replay-errors": (
@@ -75,8 +76,8 @@ class Commands(click.Group):
 def cli() -> None:
     """Keeps commercetools and Manhattan Active Omni (MAO) in step.
 
-    First steps: ct-mao-sync demo; then write a config.toml (see config.example.toml) and look before
-    anything is written: ct-mao-sync sync orders --dry-run
+    First steps: ct-mao-sync demo; then write a configuration, ct-mao-sync init, and look before anything is
+    written: ct-mao-sync sync orders --dry-run
     """
 
 

@@ -65,7 +65,7 @@ def test_a_file_that_is_not_there_tells_how_to_begin(world: World) -> None:
     ran = world.sync()
     assert ran.code == 2
     assert "error: config-missing" in ran.err
-    assert "config.example.toml" in ran.err and "--config FILE" in ran.err
+    assert "ct-mao-sync init" in ran.err and "--config FILE" in ran.err
 
 
 def test_plain_http_is_for_this_machine_only(world: World) -> None:

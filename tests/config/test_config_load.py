@@ -626,3 +626,29 @@ def test_loading_needs_no_library_that_is_slow_to_import(tmp_path: Path) -> None
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+def test_a_file_reference_may_name_the_folder_by_an_environment_variable(tmp_path: Path) -> None:
+    """systemd hands credentials over in ${CREDENTIALS_DIRECTORY}, another one for each service."""
+    (tmp_path / "creds").mkdir()
+    (tmp_path / "creds" / "mao_password").write_text("from-systemd\n")
+    text = MINIMAL.replace("env:MAO_PASSWORD", "file:${CREDENTIALS_DIRECTORY}/mao_password")
+
+    config = load(tmp_path, text, {**ENV, "CREDENTIALS_DIRECTORY": str(tmp_path / "creds")})
+    problem = the_problem(tmp_path, text)
+
+    assert config.manhattan.password.get_secret_value() == "from-systemd"
+    assert "the environment variable CREDENTIALS_DIRECTORY is not set" in problem.message
+    assert problem.field == "manhattan.password"
+
+
+def test_a_configuration_can_be_checked_before_its_secrets_are_there(tmp_path: Path) -> None:
+    text = MINIMAL.replace("env:MAO_PASSWORD", "file:/not/there/yet")
+    path = tmp_path / "c.toml"
+
+    config = load_config(path, {}, text=text, with_secrets=False)
+
+    assert config.references["manhattan.password"] == "file:/not/there/yet"
+    assert config.commercetools.project_key == "my-shop"
+    with pytest.raises(ConfigError):
+        load_config(path, {}, text=text + "[orders]\nmax_cancel = -1\n", with_secrets=False)
