@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ct_mao_sync.cli.jobs import JOBS
+from ct_mao_sync.cli.opened import opened_state
 from ct_mao_sync.cli.options import global_options, global_options_of
 
 if TYPE_CHECKING:
-    from ct_mao_sync.cli.wiring import Application
     from ct_mao_sync.state.store import Store
 
 JOB = click.Choice(JOBS)
@@ -66,7 +63,7 @@ def replay_errors(
     from ct_mao_sync.cli.sync import run_jobs
     from ct_mao_sync.engine.run import RunOptions
 
-    with _open(context) as (_, store):
+    with opened_state(context) as (_, store):
         letters = store.dead_letters(job=job, code=code, entity=entity)
     if not letters:
         if global_options_of(context).json:
@@ -108,7 +105,7 @@ def list_errors(
     """List them: number, code, record, message."""
     from ct_mao_sync.cli.render import one_line, print_json, wrap
 
-    with _open(context) as (_, store):
+    with opened_state(context) as (_, store):
         letters = store.dead_letters(job=job, code=code, entity=entity, include_discarded=include_discarded)
     if global_options_of(context).json:
         print_json([as_dict(letter) for letter in letters])
@@ -139,7 +136,7 @@ def show_error(context: click.Context, number: int) -> None:
     """Show one: what happened, when, and what to do."""
     from ct_mao_sync.cli.render import one_line, print_json, wrap
 
-    with _open(context) as (_, store):
+    with opened_state(context) as (_, store):
         letter = _letter(store, number)
         events = store.events(letter.entity)
     if global_options_of(context).json:
@@ -176,7 +173,7 @@ def discard_error(context: click.Context, numbers: tuple[int, ...], reason: str)
     """Leave records alone until they change again at the source."""
     from ct_mao_sync.cli.render import print_json
 
-    with _open(context) as (application, store):
+    with opened_state(context) as (application, store):
         letters = [_letter(store, number) for number in numbers]
         for letter in letters:
             store.discard(letter.id, reason, at=application.clock.now())
@@ -187,25 +184,6 @@ def discard_error(context: click.Context, numbers: tuple[int, ...], reason: str)
         click.echo(f"discarded {letter.id} ({letter.label}); it comes back when it changes at the source")
 
 
-@contextmanager
-def _open(context: click.Context) -> Iterator[tuple[Application, Store]]:
-    """Configuration and state; every expected error ends the command with its text and exit code."""
-    from ct_mao_sync.cli.log import set_up_logging
-    from ct_mao_sync.cli.render import print_error
-    from ct_mao_sync.cli.wiring import open_application
-    from ct_mao_sync.errors import SyncError
-
-    wanted = global_options_of(context)
-    set_up_logging(log_format=wanted.log_format, verbose=wanted.verbose)
-    try:
-        application = open_application(wanted.config)
-        with application.open_store() as store:
-            yield application, store
-    except SyncError as error:
-        print_error(error)
-        context.exit(error.exit_code)
-
-
 def _letter(store: Store, number: int) -> Any:
     letter = store.dead_letter(number)
     if letter is None:
@@ -214,16 +192,9 @@ def _letter(store: Store, number: int) -> Any:
 
 
 def _cure(letter: Any, *, of_many: bool = False) -> str:
-    """The hint as commands that can be pasted: the number is known only now, and several of one kind are
-    replayed together."""
-    from ct_mao_sync.cli.render import one_line
+    from ct_mao_sync.cli.render import render_cure
 
-    cure = one_line(letter.hint)
-    if of_many:
-        cure = cure.replace(f"--entity {letter.entity}", f"--code {letter.code}")
-    discard = "errors discard"
-    number = "NUMBER" if of_many else letter.id
-    return re.sub(rf"{discard}(?! \S)", f'{discard} {number} --reason "…"', cure)
+    return render_cure(letter.hint, letter.entity, letter.code, of_many=of_many, number=letter.id)
 
 
 def _next(letter: Any) -> str:

@@ -53,6 +53,7 @@ def _build_orders(
         application.commercetools(run),
         application.manhattan(run, dry_run=options.dry_run),
         salt=store.salt(),
+        shop_wins="base" in options.allow,
     )
 
 

@@ -27,6 +27,11 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "errors",
         "Look at records that were set aside, or discard one.",
     ),
+    "reconcile": (
+        "ct_mao_sync.cli.reconcile",
+        "reconcile",
+        "Compare both sides, record by record; with --fix write the differences.",
+    ),
     "sandbox": (
         "ct_mao_sync.cli.sandbox",
         "sandbox",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import textwrap
 from datetime import datetime
@@ -16,6 +17,7 @@ from ct_mao_sync.mapping.redact import mask_payload
 from ct_mao_sync.models.json import dump_json
 
 REJECTIONS_SHOWN_MAX = 20
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 
 def one_line(text: str) -> str:
@@ -38,6 +40,32 @@ def render_problem(problem: Problem) -> str:
     return "\n".join(lines)
 
 
+def render_cure(
+    hint: str, entity: str, code: str, *, of_many: bool = False, number: int | None = None
+) -> str:
+    """A hint as commands that can be pasted: the number of a dead letter is known only when it is shown, and
+    several of one kind are replayed together."""
+    cure = one_line(hint)
+    if of_many:
+        cure = cure.replace(f"--entity {entity}", f"--code {code}")
+    shown = "NUMBER" if of_many or number is None else str(number)
+    return re.sub(r"errors discard(?! \S)", f'errors discard {shown} --reason "…"', cure)
+
+
+def render_difference(field: str, present: str, wanted: str, *, indent: str = "    ") -> str:
+    """`OrderLine/244c09c6…/Quantity: 2 -> 3`: ids are cut, --json has them whole."""
+    both = f"{present or '(none)'} -> {wanted or '(none)'}"
+    if present == wanted:
+        both = "differs (a personal value, not shown)"
+    short = _UUID.sub(lambda found: f"{found[0][:8]}…", field)
+    return textwrap.fill(
+        one_line(f"{short}: {both}"),
+        width=terminal_width(),
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+    )
+
+
 def print_error(error: SyncError) -> None:
     for problem in getattr(error, "problems", (error.problem,)):
         click.echo(render_problem(problem), err=True)
@@ -52,7 +80,7 @@ def render_report(report: RunReport) -> str:
     )
     window = _window(report.since, report.until)
     word = f"{report.job} (dry run)" if report.dry_run else report.job
-    parts = [word, window, numbers, _duration(report.elapsed_s)]
+    parts = [word, window, numbers, render_duration(report.elapsed_s)]
     return "  ".join(part for part in parts if part)
 
 
@@ -131,7 +159,7 @@ def _window(since: datetime | None, until: datetime | None) -> str:
     return f"{day}{since:%H:%M}–{end_day}{until:%H:%M}Z"
 
 
-def _duration(seconds: float) -> str:
+def render_duration(seconds: float) -> str:
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 120:

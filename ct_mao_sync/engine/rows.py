@@ -154,3 +154,5 @@ class Event:
     detail: str = ""
     run: str = ""
     at: datetime | None = None
+    correlation_id: str = ""
+    """`X-Correlation-ID` of the request, for the other system's support; several are parted by blanks."""

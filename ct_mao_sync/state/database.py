@@ -117,7 +117,8 @@ class StateFile:
     def open_copy(cls, path: Path) -> Self:
         """For a dry run: what is in the file, if there is one; nothing that is written is kept."""
         path = path.expanduser().absolute()
-        copy = sqlite3.connect(":memory:", isolation_level=None)
+        # A nameless file of SQLite's own, gone with the connection: a large state does not fill the memory.
+        copy = sqlite3.connect("", isolation_level=None)
         if path.exists():
             with cls.open(path) as original:
                 original._db.conn.backup(copy)

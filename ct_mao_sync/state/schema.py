@@ -153,3 +153,8 @@ def m003_operations(db: Database) -> None:
     for statement in _OPERATIONS.split(";\n"):
         if statement.strip():
             db.execute(statement)
+
+
+@migrations()
+def m004_correlation(db: Database) -> None:
+    db.execute("ALTER TABLE events ADD COLUMN correlation_id TEXT NOT NULL DEFAULT ''")

@@ -158,7 +158,7 @@ def test_the_life_of_an_entity_is_told_in_order_by_id_and_by_number(store: Store
     ]
     assert told[1].at == NOW + timedelta(hours=1)
     assert store.events("id-1") == told
-    assert [event.action for event in store.events("id-1", 1)] == ["cancel"]
+    assert [event.action for event in store.events("id-1", n=1)] == ["cancel"]
 
 
 # --- budget ----------------------------------------------------------------------------------------
