@@ -18,14 +18,14 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "sync": ("ct_mao_sync.cli.sync", "sync", "Run a job once: read what changed, write the difference."),
     "run": ("ct_mao_sync.cli.run", "run", "Run the jobs in their rhythms, side by side, until stopped."),
     "replay-errors": (
-        "ct_mao_sync.cli.dead_letters",
+        "ct_mao_sync.cli.replay",
         "replay_errors",
         "Try records that were set aside again, read afresh from the source.",
     ),
     "errors": (
         "ct_mao_sync.cli.dead_letters",
         "errors",
-        "Look at records that were set aside, or discard one.",
+        "Look at records that were set aside, or discard them.",
     ),
     "reconcile": (
         "ct_mao_sync.cli.reconcile",

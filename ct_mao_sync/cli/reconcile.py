@@ -257,31 +257,18 @@ class _One:
     # ---- text --------------------------------------------------------------------------------------
 
     def _show(self, finding: Finding, verbose: int) -> None:
-        from ct_mao_sync.cli.render import one_line, render_difference
+        from ct_mao_sync.cli.render import render_finding
 
         if finding.is_agreed and not verbose:
             return
         if self._document.is_wanted:
             self._document.add(self._as_dict(finding))
             return
-        subject = f"{finding.symbol or ' '} {one_line(finding.label)}"
-        if finding.problem is not None:
-            problem = finding.problem
-            _say(f"{subject}  {problem.code}: {problem.message}", hang="    ")
-            if problem.hint:
-                cures = self._cures.setdefault(problem.code, [])
-                if len(cures) < CURES_KEPT_MAX:
-                    cures.append((finding.entity, problem.hint))
-            return
-        said = [finding.reason] if finding.reason else []
-        if not finding.differences and finding.writes:
-            said.append(f"would {'; '.join(finding.writes)}")
-        _say("  ".join([subject, *said]), hang="    ")
-        shown = finding.differences if verbose else finding.differences[:FIELDS_SHOWN_MAX]
-        for each in shown:
-            click.echo(render_difference(each.field, each.present, each.wanted))
-        if len(shown) < len(finding.differences):
-            click.echo(f"    and {len(finding.differences) - len(shown)} more fields (-v shows them)")
+        if finding.problem is not None and finding.problem.hint:
+            cures = self._cures.setdefault(finding.problem.code, [])
+            if len(cures) < CURES_KEPT_MAX:
+                cures.append((finding.entity, finding.problem.hint))
+        click.echo(render_finding(finding, fields_max=None if verbose else FIELDS_SHOWN_MAX))
 
     def _as_dict(self, finding: Finding) -> dict[str, Any]:
         from dataclasses import asdict

@@ -11,7 +11,9 @@ from typing import Any
 
 import click
 
+from ct_mao_sync.engine.compare import Finding
 from ct_mao_sync.engine.report import RunReport
+from ct_mao_sync.engine.values import Difference
 from ct_mao_sync.errors import EXIT_RETRIABLE, EXIT_STOPPED, Problem, SyncError
 from ct_mao_sync.mapping.redact import mask_payload
 from ct_mao_sync.models.json import dump_json
@@ -52,12 +54,30 @@ def render_cure(
     return re.sub(r"errors discard(?! \S)", f'errors discard {shown} --reason "…"', cure)
 
 
-def render_difference(field: str, present: str, wanted: str, *, indent: str = "    ") -> str:
+def render_finding(finding: Finding, *, indent: str = "", fields_max: int | None = None) -> str:
+    """What a comparison says of one record; the cure is told elsewhere."""
+    text = f"{finding.symbol or ' '} {finding.label}"
+    problem = finding.problem
+    if problem is not None:
+        text += f"  {problem.code}: {problem.message}"
+    if finding.reason:
+        text += f"  {finding.reason}"
+    if finding.writes and not finding.differences:
+        text += f"  would {'; '.join(finding.writes)}"
+    lines = [wrap(one_line(text), indent=indent, hang=f"{indent}    ")]
+    shown = finding.differences[:fields_max]
+    lines += [render_difference(each, indent=f"{indent}    ") for each in shown]
+    if len(shown) < len(finding.differences):
+        lines.append(f"{indent}    and {len(finding.differences) - len(shown)} more fields (-v shows them)")
+    return "\n".join(lines)
+
+
+def render_difference(difference: Difference, *, indent: str = "    ") -> str:
     """`OrderLine/244c09c6…/Quantity: 2 -> 3`: ids are cut, --json has them whole."""
-    both = f"{present or '(none)'} -> {wanted or '(none)'}"
-    if present == wanted:
+    both = f"{difference.present or '(none)'} -> {difference.wanted or '(none)'}"
+    if difference.present == difference.wanted:
         both = "differs (a personal value, not shown)"
-    short = _UUID.sub(lambda found: f"{found[0][:8]}…", field)
+    short = _UUID.sub(lambda found: f"{found[0][:8]}…", difference.field)
     return textwrap.fill(
         one_line(f"{short}: {both}"),
         width=terminal_width(),

@@ -47,11 +47,12 @@ class Stage(Bench):
         edit_order(self.sandbox.world, order["id"], change)
 
     def check(self, name: str, *arguments: str, code: int = 0) -> None:
-        """The command's stdout at every width; only help may be wider than the terminal."""
+        """The command's stdout at every width. Only the last line of a run stays one line, for grep."""
         for width in WIDTHS:
             done = self.run(*arguments, width=width)
             assert done.exit_code == code, done.output
-            assert all(len(line) <= width for line in done.stdout.splitlines()), done.stdout
+            wide = [line for line in done.stdout.splitlines() if len(line) > width and "  read " not in line]
+            assert not wide, done.stdout
             check_golden(f"{name}-{width}", f"$ ct-mao-sync {' '.join(arguments)}\n{done.stdout}")
 
 
