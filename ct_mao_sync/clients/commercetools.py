@@ -98,6 +98,10 @@ class CommercetoolsClient:
         )
         return row_of(answer)
 
+    def read_type_by_key(self, key: str) -> Row | None:
+        """A Type of custom fields."""
+        return self._project.read_one(f"/types/key={quote(key, safe='')}", ())
+
     def read_channel_by_key(self, key: str) -> Row | None:
         return self._project.read_one(f"/channels/key={quote(key, safe='')}", ())
 

@@ -307,13 +307,22 @@ class Processor:
             elif isinstance(planned, Skip):
                 results.append(_outcome(wanted, "skipped", reason=planned.reason, attempted=attempted))
             elif not planned.writes:
-                kind = "pending" if planned.pending else "unchanged"
-                results.append(_outcome(wanted, kind, state=planned.state, attempted=attempted))
+                kind = "rejected" if planned.rejection else "pending" if planned.pending else "unchanged"
+                results.append(
+                    _outcome(
+                        wanted,
+                        kind,
+                        state=planned.state,
+                        rejection=planned.rejection,
+                        attempted=attempted,
+                    )
+                )
             elif self.gate.opens_for(planned):
                 plans.append(planned)
                 by_entity[wanted.entity] = wanted
             else:
-                results.append(_outcome(wanted, "written", reason="dry run"))
+                kind = "rejected" if planned.rejection else "written"
+                results.append(_outcome(wanted, kind, reason="dry run", rejection=planned.rejection))
         if plans:
             try:
                 with correlation.collected() as requests:

@@ -95,6 +95,9 @@ class Plan:
     """Nothing to write now: the target is still deciding about an earlier write."""
     state: Any = None
     """What the job's `record` hook is to store when there is nothing to write."""
+    rejection: Rejection | None = None
+    """A part that must not be applied, while the rest goes through: the record's outcome is rejected with it,
+    and carries the writes that were made."""
 
 
 @dataclass(frozen=True, slots=True)

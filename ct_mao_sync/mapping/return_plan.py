@@ -29,7 +29,6 @@ from ct_mao_sync.mapping.return_problems import ReturnProblems
 from ct_mao_sync.mapping.return_shop import (
     ADVISED,
     INITIAL,
-    NON_REFUNDABLE,
     RETURNED,
     ShopItem,
     ShopOrder,
@@ -44,8 +43,6 @@ from ct_mao_sync.mapping.return_text import (
     same_value,
 )
 from ct_mao_sync.mapping.return_write import add_info, rewrite_infos
-
-_PAYMENT_RANK = {INITIAL: 0, "NotRefunded": 1, "Refunded": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,15 +290,15 @@ class _Planner:
 
     def _set_payment_state(self, line: ReturnLine, item: _Item, *, verified: bool, refunded: bool) -> None:
         shown = item.shop.payment_state if item.shop else INITIAL
-        if not self.rules.payment_state or shown == NON_REFUNDABLE:
-            return
+        if not self.rules.payment_state or shown != INITIAL:
+            return  # decided already, by whomever
         vanished = line.finished and not item.slot.groups
         wanted = ""
         if refunded:
             wanted = "Refunded"
         elif vanished or (verified and line.refund.state):
             wanted = "NotRefunded"  # MAO took it out of the return, or is done and gave nothing for it
-        if wanted and _PAYMENT_RANK.get(shown, 2) < _PAYMENT_RANK[wanted]:
+        if wanted:
             self._change("setReturnPaymentState", item.slot.key, paymentState=wanted)
             self.summary.append(f"set {item.slot.key} to {wanted}")
 

@@ -174,3 +174,13 @@ def joined(problems: Sequence[Rejection]) -> Rejection:
     return Rejection(
         first.code, "; ".join(each.message for each in problems), first.field, first.hint, first.context
     )
+
+
+def standalone(return_id: str) -> Rejection:
+    return Rejection(
+        "order-not-found",
+        f"return {return_id}: it has lines that come back of no order",
+        "OrderLine.ParentOrderId",
+        'settle it in MAO, or set standalone = "ignore" under [returns]; then: ct-mao-sync replay-errors '
+        f"--job returns --entity {shlex.quote(return_id)}",
+    )

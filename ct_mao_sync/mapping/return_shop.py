@@ -93,18 +93,14 @@ def parse_shop_order(document: Mapping[str, Any]) -> ShopOrder | None:
     version = document.get("version")
     if not isinstance(document.get("id"), str) or type(version) is not int:
         return None
-    infos = [document["shippingInfo"]] if isinstance(document.get("shippingInfo"), Mapping) else []
-    infos += [
-        shipping["shippingInfo"]
-        for shipping in rows_of(document, "shipping")
-        if isinstance(shipping.get("shippingInfo"), Mapping)
-    ]
+    shippings = [document, *rows_of(document, "shipping")]
+    infos = [each["shippingInfo"] for each in shippings if isinstance(each.get("shippingInfo"), Mapping)]
     delivered: dict[str, int] = {}
     for info in infos:
         for delivery in rows_of(info, "deliveries"):
             for item in rows_of(delivery, "items"):
-                line_id = str(item.get("id"))
-                delivered[line_id] = delivered.get(line_id, 0) + (whole_number(item.get("quantity")) or 0)
+                of_line = str(item.get("id"))
+                delivered[of_line] = delivered.get(of_line, 0) + (whole_number(item.get("quantity")) or 0)
     lines: dict[str, ShopLine] = {}
     for name in ("lineItems", "customLineItems"):
         for line in rows_of(document, name):
@@ -115,7 +111,7 @@ def parse_shop_order(document: Mapping[str, Any]) -> ShopOrder | None:
             sku = variant.get("sku") if isinstance(variant, Mapping) else None
             lines[line_id] = ShopLine(
                 line_id,
-                sku if isinstance(sku, str) else "",
+                str(sku or ""),
                 quantity,
                 delivered.get(line_id, 0),
                 custom=name == "customLineItems",

@@ -32,6 +32,7 @@ from ct_mao_sync.state.history import History
 from ct_mao_sync.state.imports import EntryMark, Imports, PendingImport, Sweep
 from ct_mao_sync.state.in_flight import InFlight
 from ct_mao_sync.state.incidents import Incidents
+from ct_mao_sync.state.returns import FollowedReturn, OutboxRow, Returns
 from ct_mao_sync.state.sent_orders import SentOrders
 
 __all__ = [
@@ -39,6 +40,8 @@ __all__ = [
     "DeadLetter",
     "EntryMark",
     "Event",
+    "FollowedReturn",
+    "OutboxRow",
     "PendingImport",
     "Processed",
     "Run",
@@ -49,7 +52,7 @@ __all__ = [
 ]
 
 
-class Store(DeadLetters, History, SentOrders, InFlight, Imports, Incidents):
+class Store(DeadLetters, History, SentOrders, InFlight, Imports, Incidents, Returns):
     def salt(self) -> bytes:
         """Of keyed hashes; 32 random bytes, made with the file."""
         return bytes.fromhex(self._rows("SELECT value FROM meta WHERE key = 'salt'")[0]["value"])
