@@ -69,8 +69,8 @@ def sync(
         raise click.UsageError("--since must be before --until")
     if (orders or skus) and (since or until):
         raise click.UsageError("--order and --sku name the records themselves; leave --since and --until out")
-    if orders and job != "orders":
-        raise click.UsageError("--order belongs to: sync orders")
+    if orders and job not in ("orders", "returns"):
+        raise click.UsageError("--order belongs to: sync orders, sync returns")
     if (skus or full) and job != "inventory":
         raise click.UsageError("--sku and --full belong to: sync inventory")
     from ct_mao_sync.engine.run import RunOptions
