@@ -16,6 +16,11 @@ from ct_mao_sync.cli.options import global_options
 COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "init": ("ct_mao_sync.cli.init", "init", "Write a commented configuration, systemd units, a crontab."),
     "sync": ("ct_mao_sync.cli.sync", "sync", "Run a job once: read what changed, write the difference."),
+    "setup": (
+        "ct_mao_sync.cli.setup",
+        "setup",
+        "Create what the jobs need in commercetools, after showing it.",
+    ),
     "run": ("ct_mao_sync.cli.run", "run", "Run the jobs in their rhythms, side by side, until stopped."),
     "replay-errors": (
         "ct_mao_sync.cli.replay",
