@@ -24,10 +24,10 @@ from ct_mao_sync.jobs.return_outbox import Outbox
 from ct_mao_sync.jobs.return_source import ReturnSource
 from ct_mao_sync.jobs.return_targets import ReturnTargets
 from ct_mao_sync.mapping.item_units import ItemUnits
+from ct_mao_sync.mapping.return_events import OutboxEvent
 from ct_mao_sync.mapping.return_order import ReturnRules, WantedReturn, map_return
 from ct_mao_sync.mapping.return_plan import PlannedReturn, ReturnBase, ReturnTarget, plan_return
 from ct_mao_sync.mapping.return_problems import joined, standalone
-from ct_mao_sync.mapping.return_text import OutboxEvent
 from ct_mao_sync.mapping.return_write import UpdateReturns
 from ct_mao_sync.models.json import digest, dump_json
 from ct_mao_sync.state.store import FollowedReturn, OutboxRow, Store
@@ -306,6 +306,7 @@ def _document(wanted: WantedReturn) -> dict[str, Any]:
         "return": wanted.return_id,
         "parent": wanted.parent_id,
         "tracking": wanted.tracking_id,
+        "payments": [[each.name, str(each.amount), each.line_ids] for each in wanted.payments],
         "lines": [
             [
                 line.line_id,
@@ -318,7 +319,7 @@ def _document(wanted: WantedReturn) -> dict[str, Any]:
                 line.finished,
                 line.reason,
                 None if line.unit_amount is None else str(line.unit_amount),
-                line.refund.state,
+                line.refund.done,
                 line.refund.reference,
             ]
             for line in wanted.lines

@@ -18,7 +18,7 @@ from ct_mao_sync.mapping.availability import exact_number, parse_moment
 from ct_mao_sync.mapping.item_units import ItemUnits
 from ct_mao_sync.mapping.mao_document import code_of, quantity_of, rows_of, status_value, text_of
 from ct_mao_sync.mapping.order_state import is_cancelled, max_status, min_status, status_id
-from ct_mao_sync.mapping.return_refund import Refund, refunds_of
+from ct_mao_sync.mapping.return_refund import Payment, Refund, refunds_of
 
 # Statuses of return lines (MAO docs: creating-and-updating-order). 13000 and 14000 have not come back.
 RECEIVED = 15000
@@ -127,7 +127,7 @@ class ReturnRules:
 class Units:
     """Units that came back in one condition and have one fate, in the return line's unit of measure.
 
-    fate   "" while not verified (or a variance is not settled), BackInStock, Unusable, Kept, or unmapped"""
+    fate   "" while not verified, BackInStock, Unusable, Kept, or unmapped"""
 
     condition: str
     disposition: str
@@ -138,7 +138,8 @@ class Units:
 @dataclass(frozen=True, slots=True)
 class ReturnLine:
     """One return line. `unit_amount`: what one unit gives back, positive, exact; None when MAO does not say.
-    `expected`: units announced. `strange`: units that came back as another item than was sold."""
+    `expected`: units announced. `strange`: units that came back as another item than was sold. `finished`:
+    nothing more is to come, and no variance is left to be settled."""
 
     line_id: str
     parent_line_id: str
@@ -166,6 +167,8 @@ class WantedReturn:
     currency: str
     exchange: bool
     created_at: datetime | None
+    payments: tuple[Payment, ...] = ()
+    """What MAO has paid back for this order."""
 
 
 def entity_of(return_id: str, parent_id: str) -> str:
@@ -217,6 +220,7 @@ def map_return(row: Mapping[str, Any], parent_id: str, rules: ReturnRules) -> Wa
         any(line.get("IsReturn") is not True for line in rows_of(row, "OrderLine"))
         or any("Exchange" in code_of(line.get("ReturnType")) for line in rows_of(row, "OrderLine")),
         parse_moment(row.get("CreatedTimestamp")),
+        refunds.of_order(parent_id, [line.line_id for line in lines]),
     )
 
 
@@ -235,14 +239,15 @@ def _map_line(
             field="OrderLine.QuantityDetail",
             hint=f"look at return {return_id} in MAO; then: ct-mao-sync replay-errors --entity {return_id}",
         )
-    keeps = line.get("IsReceiptExpected") is False
     verified = by_status.get(VERIFIED, _ZERO)
-    came = verified if keeps else verified + by_status.get(RECEIVED, _ZERO)
+    came = verified + by_status.get(RECEIVED, _ZERO)
     if is_return_cancelled(line):
         expected = came = verified = _ZERO
     additional = line.get("OrderLineAdditional")
     additional = additional if isinstance(additional, Mapping) else {}
     parts, strange = _by_condition(line, additional, came, uom, rules)
+    # The customer keeps it, unless it was sent back after all.
+    keeps = line.get("IsReceiptExpected") is False and not rows_of(line, "ReturnDetail")
     disposition = code_of(additional.get("ItemDisposition"))
     held = any(_is_applied(hold) for hold in rows_of(line, "OrderLineHold"))
     units: list[Units] = []
@@ -250,7 +255,7 @@ def _map_line(
     # MAO does not say which units of a line are the verified ones. While some are not, only a line whose
     # units all go the same way is told.
     certain = verified >= came or len(set(fates.values())) == 1
-    left = verified if certain and not held else _ZERO
+    left = verified if certain else _ZERO
     for condition, quantity in parts:
         done = min(left, quantity)
         left -= done

@@ -13,6 +13,8 @@ from typing import Any
 
 from ct_mao_sync.errors import Rejection
 from ct_mao_sync.mapping.return_allocate import Group, Slot, deal_out
+from ct_mao_sync.mapping.return_events import OutboxEvent, groups_of, refunded, worth
+from ct_mao_sync.mapping.return_events import disposed as disposed_event
 from ct_mao_sync.mapping.return_keys import ADVISED as ADVISED_KEY
 from ct_mao_sync.mapping.return_keys import condition_key, item_key, line_key, parse_key
 from ct_mao_sync.mapping.return_order import (
@@ -33,15 +35,7 @@ from ct_mao_sync.mapping.return_shop import (
     ShopItem,
     ShopOrder,
 )
-from ct_mao_sync.mapping.return_text import (
-    DISPOSED,
-    REFUNDED,
-    OutboxEvent,
-    minor_units,
-    render_comment,
-    render_fields,
-    same_value,
-)
+from ct_mao_sync.mapping.return_text import render_comment, render_fields, same_value
 from ct_mao_sync.mapping.return_write import add_info, rewrite_infos
 
 
@@ -105,6 +99,7 @@ def plan_return(
     planner = _Planner(wanted, target, target.order, base, rules, problems)
     for line in wanted.lines:
         planner.plan_line(line, target.parent)
+    planner.events += refunded(wanted, target.order, planner.places)
     return planner.finish()
 
 
@@ -125,12 +120,13 @@ class _Planner:
     recorded: dict[str, int] = field(default_factory=dict)
     added: dict[str, int] = field(default_factory=dict)
     """Line -> units that this plan adds."""
+    places: dict[str, Place] = field(default_factory=dict)
     is_open: bool = False
 
     # ---- a line ------------------------------------------------------------------------------------
 
     def plan_line(self, line: ReturnLine, parent: Mapping[str, Any]) -> None:
-        owed = line.refund.expected and not line.refund.state and bool(line.units)
+        owed = line.refund.expected and not line.refund.done and bool(line.units)
         self.is_open |= not line.finished or owed
         prefix = line_key(self.wanted.return_id, line.line_id)
         mine = [item for item in self.order.items() if item.ours and item.ours.line == prefix]
@@ -145,11 +141,8 @@ class _Planner:
             return
         if place.whole(line.strange):
             self.problems.other_item(line, place.whole(line.strange))
-        groups = [
-            Group(each.condition, each.disposition, each.fate, whole)
-            for each in line.units
-            if (whole := place.whole(each.quantity))
-        ]
+        self.places[line.line_id] = place
+        groups = groups_of(line, place)
         items = [_Item(_slot_of(item), item) for item in mine if item.shipment_state != ADVISED]
         items += [_Item(Slot(key, _condition_of(key), units), deleted=True) for key, units in gone.items()]
         left = deal_out([item.slot for item in items], groups)
@@ -261,12 +254,12 @@ class _Planner:
         verified = bool(groups) and all(group.fate for group in groups) and complete
         fates = {group.fate for group in groups}
         disposed = verified and UNMAPPED not in fates
-        amount = self._amount(line, place, position, slot.filled) if verified else None
-        refunded = verified and line.refund.state == "Refunded" and bool(amount)
+        amount = self._worth(line, place, position, slot.filled) if verified else None
+        refunded = verified and line.refund.done and bool(amount)
         if disposed and amount is not None:
-            self._tell(DISPOSED, line, place, item, position)
-        if refunded:
-            self._tell(REFUNDED, line, place, item, position)
+            self.events.append(
+                disposed_event(self.wanted, self.order, line, place, slot.key, groups, position)
+            )
         if item.shop is None and slot.key not in self.drafts:
             return  # deleted, or not to be added
         if verified and UNMAPPED in fates:
@@ -296,8 +289,8 @@ class _Planner:
         wanted = ""
         if refunded:
             wanted = "Refunded"
-        elif vanished or (verified and line.refund.state):
-            wanted = "NotRefunded"  # MAO took it out of the return, or is done and gave nothing for it
+        elif vanished or (verified and line.refund.done):
+            wanted = "NotRefunded"  # MAO took it out of the return, or is done and gives nothing for it
         if wanted:
             self._change("setReturnPaymentState", item.slot.key, paymentState=wanted)
             self.summary.append(f"set {item.slot.key} to {wanted}")
@@ -327,43 +320,11 @@ class _Planner:
     def _change(self, action: str, key: str, **values: Any) -> None:
         self.changes.append({"action": action, "returnItemKey": key, **values})
 
-    # ---- the outbox --------------------------------------------------------------------------------
-
-    def _amount(self, line: ReturnLine, place: Place, position: int, units: int) -> int | None:
-        if line.unit_amount is None or not self.wanted.currency:
+    def _worth(self, line: ReturnLine, place: Place, position: int, units: int) -> int | None:
+        amount = worth(self.wanted, line, place, position, units)
+        if amount is None:
             self.problems.no_price(line)
-            return None
-        return minor_units(line.unit_amount / place.factor, position, units, self.wanted.currency)
-
-    def _tell(self, event: str, line: ReturnLine, place: Place, item: _Item, position: int) -> None:
-        """One event for each item: items are what stays, whatever becomes of our state."""
-        lines: list[dict[str, Any]] = []
-        for group in item.slot.groups:
-            amount = self._amount(line, place, position, group.quantity) or 0
-            position += group.quantity
-            lines.append(
-                {
-                    "lineItemId": place.line.id,
-                    "sku": place.line.sku,
-                    "quantity": group.quantity,
-                    "condition": group.condition,
-                    "disposition": "" if group.fate == UNMAPPED else group.fate,
-                    "amount": amount,
-                }
-            )
-        self.events.append(
-            OutboxEvent(
-                key=f"{self.order.id}:{item.slot.key}:{event.removeprefix('return-')}",
-                event=event,
-                order_number=self.order.number,
-                order_id=self.order.id,
-                return_id=self.wanted.return_id,
-                currency=self.wanted.currency,
-                amount=sum(int(each["amount"]) for each in lines),
-                exchange=self.wanted.exchange,
-                lines=tuple(lines),
-            )
-        )
+        return amount
 
     def finish(self) -> PlannedReturn:
         actions: list[Mapping[str, Any]] = []

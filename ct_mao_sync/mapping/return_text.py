@@ -1,60 +1,15 @@
-"""What a return item says beside its quantity: comment and custom fields; and its line for the outbox."""
+"""What a return item says beside its quantity: comment and custom fields."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from ct_mao_sync.mapping.return_allocate import Group
 from ct_mao_sync.mapping.return_order import ReturnLine, WantedReturn
-from ct_mao_sync.models.commercetools import currency_fraction_digits
 
-DISPOSED = "return-disposed"
-REFUNDED = "return-refunded"
 _NAME = re.compile(r"\{(\w+)\}")
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxEvent:
-    """One line of the outbox but for its moment. `amount` and those of `lines` in minor units."""
-
-    key: str
-    event: str
-    order_number: str
-    order_id: str
-    return_id: str
-    currency: str
-    amount: int
-    exchange: bool
-    lines: tuple[Mapping[str, Any], ...]
-
-    def as_line(self, at: str) -> dict[str, Any]:
-        return {
-            "key": self.key,
-            "event": self.event,
-            "at": at,
-            "orderNumber": self.order_number,
-            "orderId": self.order_id,
-            "returnId": self.return_id,
-            "currency": self.currency,
-            "amount": self.amount,
-            "exchange": self.exchange,
-            "lines": [dict(line) for line in self.lines],
-        }
-
-
-def minor_units(unit_amount: Decimal, before: int, units: int, currency: str) -> int:
-    """What `units` units give back when `before` units of the line did already. Rounded over the sum, so
-    that the parts of a line are the line."""
-    digits = currency_fraction_digits(currency)
-
-    def of(count: int) -> int:
-        return int((unit_amount * count).scaleb(digits).to_integral_value(ROUND_HALF_EVEN))
-
-    return of(before + units) - of(before)
 
 
 def render_comment(template: str, wanted: WantedReturn, line: ReturnLine, groups: Sequence[Group]) -> str:
@@ -82,7 +37,7 @@ def render_fields(
     values: dict[str, Any] = dict(_values(wanted, line, groups))
     if not settled:
         values["disposition"] = ""
-    values["reference"] = line.refund.reference if line.refund.state == "Refunded" else ""
+    values["reference"] = line.refund.reference
     values["amount"] = {"currencyCode": wanted.currency, "centAmount": amount} if amount is not None else None
     return {field: values[name] for name, field in names.items() if values.get(name)}
 
