@@ -32,6 +32,11 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "errors",
         "Look at records that were set aside, or discard them.",
     ),
+    "trace": (
+        "ct_mao_sync.cli.trace",
+        "trace",
+        "The whole life of one order, in both systems and all jobs.",
+    ),
     "reconcile": (
         "ct_mao_sync.cli.reconcile",
         "reconcile",

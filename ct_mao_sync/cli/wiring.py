@@ -47,6 +47,8 @@ class Application:
     stopping: Callable[[], bool] = lambda: False
     rng: random.Random = field(default_factory=random.Random)
     """Jitter of every pause."""
+    retry_s: float | None = None
+    """Instead of `sync.retry_seconds`, when that is longer."""
     only_looks: bool = False
     """Its clients refuse to send a write."""
     _clients: list[HttpClient] = field(default_factory=list)
@@ -126,8 +128,9 @@ class Application:
             ).execute()
 
     @contextmanager
-    def looking(self) -> Iterator[Reading]:
-        """For commands that only look. Raises RunStopped when the state is damaged."""
+    def looking(self, *, retry_s: float | None = None) -> Iterator[Reading]:
+        """For commands that only look; `retry_s`: how long a person is kept waiting for a system that is down.
+        Raises RunStopped when the state is damaged."""
         own = self._for_one_run()
         run = f"look-{self.new_run_id()}"
         with ExitStack() as stack:
@@ -137,7 +140,7 @@ class Application:
                 executor = Threads(self.config.sync.workers)
                 stack.callback(executor.shutdown)
             stack.callback(own._close_clients)
-            own.only_looks = True
+            own.only_looks, own.retry_s = True, retry_s
             yield Reading(
                 run=run,
                 config=self.config,
@@ -198,7 +201,7 @@ class Application:
             base_url=base_url,
             workers=sync.workers,
             timeout_s=float(sync.request_timeout_seconds),
-            retry_s=float(sync.retry_seconds),
+            retry_s=min(float(sync.retry_seconds), float("inf") if self.retry_s is None else self.retry_s),
             clock=self.clock,
             token=token,
             adapter=self.adapter,
