@@ -129,7 +129,7 @@ class Application:
 
     @contextmanager
     def looking(self, *, retry_s: float | None = None) -> Iterator[Reading]:
-        """For commands that only look; `retry_s`: how long a person is kept waiting for a system that is down.
+        """For commands that only look; `retry_s`: how long a person waits for a system that is down.
         Raises RunStopped when the state is damaged."""
         own = self._for_one_run()
         run = f"look-{self.new_run_id()}"
