@@ -323,10 +323,7 @@ def _by_condition(
 ) -> tuple[list[tuple[str, Decimal]], Decimal]:
     """The units that came back, by received condition, and those that are another item than the line's.
     MAO keeps one ReturnDetail for item and condition; it may hold more than the line accepted."""
-    details = sorted(
-        rows_of(line, "ReturnDetail"),
-        key=lambda row: (str(row.get("CreatedTimestamp")), str(row.get("ReturnDetailId"))),
-    )
+    details = sorted(rows_of(line, "ReturnDetail"), key=lambda row: str(row.get("CreatedTimestamp")))
     item = text_of(line.get("ItemId"))
     by_condition: dict[str, Decimal] = {}
     strange, left = _ZERO, came
