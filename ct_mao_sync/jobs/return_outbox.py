@@ -45,27 +45,8 @@ class Outbox:
         try:
             whole, torn = _tail(handle)
             known = {_key_of(line) for line in whole}
-            missing = [row for row in rows if row.key not in known]
-            data = b"".join(row.line.encode("utf-8") + b"\n" for row in missing)
-            if torn:
-                # The end of the line that was being written, or at least an end.
-                rest = next(
-                    (
-                        row.line.encode("utf-8")[len(torn) :] + b"\n"
-                        for row in missing
-                        if row.line.encode("utf-8").startswith(torn)
-                    ),
-                    None,
-                )
-                if rest is None:
-                    data = b"\n" + data
-                else:
-                    data = rest + b"".join(
-                        row.line.encode("utf-8") + b"\n"
-                        for row in missing
-                        if not row.line.encode("utf-8").startswith(torn)
-                    )
-            _write_all(handle, data)
+            lines = [row.line.encode("utf-8") for row in rows if row.key not in known]
+            _write_all(handle, _continued(torn, lines))
             os.fsync(handle)
         finally:
             os.close(handle)
@@ -98,6 +79,16 @@ def _tail(handle: int) -> tuple[list[bytes], bytes]:
     begin = max(0, size - TAIL_BYTES)
     *whole, torn = os.pread(handle, size - begin, begin).split(b"\n")
     return whole[1:] if begin else whole, torn
+
+
+def _continued(torn: bytes, lines: Sequence[bytes]) -> bytes:
+    """The lines, after what there is of one already: the first that begins so is only completed; where none
+    does, the torn one is at least ended."""
+    begun = next((line for line in lines if line.startswith(torn)), None) if torn else None
+    parts = [b""] if torn and begun is None else []
+    if begun is not None:
+        parts = [begun[len(torn) :]]
+    return b"".join(part + b"\n" for part in [*parts, *(line for line in lines if line is not begun)])
 
 
 def _key_of(line: bytes) -> str:
