@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "reconcile",
         "Compare both sides, record by record; with --fix write the differences.",
     ),
+    "state": ("ct_mao_sync.cli.state", "state", "Look after the state file: backup, check, prune."),
     "sandbox": (
         "ct_mao_sync.cli.sandbox",
         "sandbox",

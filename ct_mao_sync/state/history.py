@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from ct_mao_sync.engine.rows import Event, Run, from_text, from_text_or_none, to_text, to_text_or_none
 from ct_mao_sync.state.database import StateFile
@@ -145,21 +145,6 @@ class History(StateFile):
     def budget_used(self, hour: datetime) -> int:
         rows = self._rows("SELECT used FROM budget WHERE hour = ?", [_hour(hour)])
         return int(rows[0]["used"]) if rows else 0
-
-    def _prune_history(self, now: datetime, days: int, rows_max: int) -> int:
-        """Old runs (never the last of a job), events and hours; at most `rows_max` of each."""
-        oldest = to_text(now - timedelta(days=days))
-        deleted = self._write(
-            "DELETE FROM runs WHERE rowid IN (SELECT rowid FROM runs AS r WHERE started_at < ? AND EXISTS "
-            "(SELECT 1 FROM runs AS later WHERE later.job = r.job AND later.started_at > r.started_at) "
-            "LIMIT ?)",
-            [oldest, rows_max],
-        )
-        deleted += self._write(
-            "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < ? LIMIT ?)", [oldest, rows_max]
-        )
-        deleted += self._write("DELETE FROM budget WHERE hour < ?", [oldest])
-        return deleted
 
 
 def _hour(moment: datetime) -> str:

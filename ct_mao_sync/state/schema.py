@@ -181,3 +181,17 @@ def m005_returns(db: Database) -> None:
     for statement in _RETURNS.split(";\n"):
         if statement.strip():
             db.execute(statement)
+
+
+_UPKEEP = """
+CREATE INDEX processed_by_age ON processed (at);
+CREATE INDEX sent_with_base ON sent (at) WHERE base IS NOT NULL;
+DROP INDEX processed_finished
+"""
+
+
+@migrations()
+def m006_upkeep(db: Database) -> None:
+    # So that looking for what is old costs nothing when there is none.
+    for statement in _UPKEEP.split(";\n"):
+        db.execute(statement)
