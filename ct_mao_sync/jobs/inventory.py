@@ -19,7 +19,7 @@ from ct_mao_sync.clients.manhattan_inventory import ManhattanInventoryClient
 from ct_mao_sync.config import Config
 from ct_mao_sync.engine.clock import Clock
 from ct_mao_sync.engine.job import OneByOne, Pass
-from ct_mao_sync.engine.values import Change, Desired, Difference, Outcome, Page, Plan, Skip
+from ct_mao_sync.engine.values import Change, Desired, Outcome, Page, Plan, Skip
 from ct_mao_sync.errors import RecordRejected, Rejection
 from ct_mao_sync.jobs.inventory_in_flight import InFlightOrders
 from ct_mao_sync.jobs.inventory_source import SWEEP_PASS, InventorySource
@@ -34,7 +34,6 @@ from ct_mao_sync.mapping.inventory_plan import (
     inventory_rules,
     plan_entry,
 )
-from ct_mao_sync.mapping.inventory_writes import entry_differences
 from ct_mao_sync.mapping.item_units import ItemUnits
 from ct_mao_sync.mapping.locations import Locations
 from ct_mao_sync.state.imports import EntryMark
@@ -222,8 +221,7 @@ class InventoryJob(OneByOne):
         figure = target.figure
         assert not isinstance(figure, Rejection)
         if planned.kind in ("missing", "outdated", "waiting"):
-            absent = planned.kind == "missing" and figure.is_listed
-            return Skip(planned.reason, missing="target" if absent else "")
+            return Skip(planned.reason)
         return Plan(
             wanted.entity,
             wanted.label,
@@ -232,9 +230,6 @@ class InventoryJob(OneByOne):
             pending=planned.kind == "pending",
             state=_Finished(EntryMark(wanted.entity, planned.quantity, None, figure.at), written=False),
         )
-
-    def differences(self, wanted: Desired, target: EntryTarget, plan: Plan) -> Sequence[Difference]:
-        return [Difference(*each) for write in plan.writes for each in entry_differences(write)]
 
     # ---- write -----------------------------------------------------------------------------------
 
@@ -304,8 +299,12 @@ class InventoryJob(OneByOne):
             store.finish_sweep(now)
 
     def pending(self, store: Store) -> Sequence[str]:
-        """Entries whose units in flight changed since they were brought in line."""
-        return [change.entity for change in self._source.changes_of(store.changed_in_flight())]
+        """Entries of items whose units in flight changed since they were brought in line. Where several
+        entries show one figure, a sale from one of them lowers the others, and nothing in MAO tells."""
+        if "network" in self._config.inventory.modes or self._item_units.has_items_of_several_skus:
+            self._in_flight.read_new_orders(store)
+        skus = self._item_units.siblings(store.changed_in_flight())
+        return [change.entity for change in self._source.changes_of(skus)]
 
     def probe(self) -> None:
         self._commercetools.read_channels_by_keys(["ct-mao-sync-probe"])

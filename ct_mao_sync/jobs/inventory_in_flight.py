@@ -25,6 +25,7 @@ from ct_mao_sync.mapping.in_flight import (
     judge_lines,
     units_of_order,
 )
+from ct_mao_sync.mapping.inventory_entry import parse_instant
 from ct_mao_sync.mapping.item_units import ItemUnits
 from ct_mao_sync.state.store import Store
 
@@ -32,6 +33,8 @@ REBUILT = "in-flight"
 """Pass name of the checkpoint that says up to when orders have been read for their units."""
 
 _SHIPPED = ("Shipped", "Delivered")
+_LATE = timedelta(hours=1)
+"""MAO's search may lag so long, at most: what was exported since and is not found has not left it."""
 
 # Only what tells allocated from open units (order reference 3.3).
 ORDER_TEMPLATE: Mapping[str, Any] = {
@@ -79,7 +82,8 @@ class InFlightOrders:
         """New orders, then what became of those in MAO. `settled_before`: the beginning of the availability
         read less the settle time; what arrived in MAO later may be missing from its figure. `changed`: MAO
         OrderIds that changed there; a unit that was allocated can have fallen back."""
-        self._read_new_orders(store)
+        self.read_new_orders(store)
+        store.ack_in_flight_sent()
         open_ids = list(dict.fromkeys([*store.in_flight_orders(), *store.sent_as(changed)]))
         found = self._read_mao_orders(store, open_ids)
         lines = store.in_flight_lines(open_ids)
@@ -100,7 +104,8 @@ class InFlightOrders:
         by_item, by_channel = base_units_in_flight(sums, self._item_units)
         return sums, by_item, by_channel
 
-    def _read_new_orders(self, store: Store) -> None:
+    def read_new_orders(self, store: Store) -> None:
+        """Orders created since they were read last: all their units are in flight."""
         sync, inventory = self._config.sync, self._config.inventory
         known = store.checkpoint("inventory", REBUILT)
         if known is not None and known.watermark is not None:
@@ -117,29 +122,31 @@ class InFlightOrders:
                 until = page.server_date - timedelta(seconds=page.elapsed_s + sync.settle_seconds)
             store.replace_in_flight(_in_flight_orders(page.results))
             if known is None or known.watermark is None:
-                self._acknowledge_known(store, page.results)
+                self._acknowledge_known(store, page.results, (page.server_date or self._clock.now()) - _LATE)
             if page.is_last:
                 break
             after_id = page.last_id
         if until is not None:
             store.save_checkpoint("inventory", REBUILT, Checkpoint(watermark=until))
 
-    def _acknowledge_known(self, store: Store, orders: Iterable[Mapping[str, Any]]) -> None:
+    def _acknowledge_known(
+        self, store: Store, orders: Iterable[Mapping[str, Any]], recently: datetime
+    ) -> None:
         """After the state was lost: which of these orders MAO has. What left MAO's search after its export,
-        and what the shop calls complete or shipped, was counted long since."""
-        by_name: dict[str, str] = {}
+        and what the shop calls complete or shipped, was counted long since. Of the others that are not
+        found, exported `recently` or never, the orders job will tell."""
+        names: dict[str, None] = {}
         done: list[str] = []
         exported: set[str] = set()
         for order in orders:
             entity = str(order["id"])
             if order.get("orderState") == "Complete" or order.get("shipmentState") in _SHIPPED:
                 done.append(entity)
-            if order.get("syncInfo"):
+            told = [row.get("externalId") for row in order.get("syncInfo") or ()]
+            if told and not _is_later(order.get("lastModifiedAt"), recently):
                 exported.add(entity)
-            for name in (order.get("orderNumber"), entity):
-                if isinstance(name, str) and name.replace("-", "").replace("_", "").isalnum():
-                    by_name[name] = entity
-        rows = self._manhattan.read_orders_by_ids(list(by_name), ORDER_TEMPLATE)
+            names.update(dict.fromkeys(n for n in (order.get("orderNumber"), entity, *told) if _is_name(n)))
+        rows = self._manhattan.read_orders_by_ids(list(names), ORDER_TEMPLATE)
         arrived = [str(row["AlternateOrderId"]) for row in rows if row.get("AlternateOrderId")]
         # Long since, as far as the figure is concerned.
         store.ack_in_flight(arrived, at=datetime(2000, 1, 1, tzinfo=UTC))
@@ -162,6 +169,15 @@ class InFlightOrders:
                 if row_by_id is not None and row_by_id.get("AlternateOrderId") == entity:
                     found[entity] = row_by_id
         return found
+
+
+def _is_name(name: Any) -> bool:
+    return isinstance(name, str) and name.replace("-", "").replace("_", "").isalnum()
+
+
+def _is_later(moment: Any, than: datetime) -> bool:
+    at = parse_instant(moment)
+    return at is not None and at > than
 
 
 def _in_flight_orders(orders: Iterable[Mapping[str, Any]]) -> list[InFlightOrder]:

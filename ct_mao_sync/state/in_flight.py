@@ -69,6 +69,14 @@ class InFlight(StateFile):
             [(moment, order_id) for order_id in order_ids],
         )
 
+    def ack_in_flight_sent(self) -> None:
+        """Orders that the orders job knows to be in MAO have arrived, also where their lines were read
+        after that was noted."""
+        self._write(
+            "UPDATE in_flight SET acked_at = (SELECT at FROM sent WHERE entity = order_id) "
+            "WHERE acked_at IS NULL AND order_id IN (SELECT entity FROM sent WHERE base IS NOT NULL)"
+        )
+
     def unack_in_flight(self, order_ids: Iterable[str]) -> None:
         """These orders are not in MAO after all: all their units are in flight again."""
         self._write_many(
@@ -158,6 +166,15 @@ class InFlight(StateFile):
                 "INSERT INTO in_flight_counted (sku, channel, units) VALUES (?, ?, ?)",
                 [(sku, channel, units) for (sku, channel), units in sums.items() if units and sku in wanted],
             )
+
+    def prune_in_flight(self, before: datetime, rows_max: int = 5000) -> int:
+        """Forgets the counted lines of orders created before; lines still in flight stay. Returns how
+        many went."""
+        return self._write(
+            "DELETE FROM in_flight WHERE (order_id, line_id) IN "
+            "(SELECT order_id, line_id FROM in_flight WHERE created_at < ? AND uncounted = 0 LIMIT ?)",
+            [to_text(before), rows_max],
+        )
 
 
 def _line(row: sqlite3.Row) -> InFlightLine:

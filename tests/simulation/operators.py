@@ -49,19 +49,17 @@ def syncing_while_life_goes_on(job: str, meanwhile: Sequence[Action]) -> Action:
 
     def sync_while_life_goes_on(stage: Stage, rng: random.Random) -> str:
         left = [rng.randint(1, 6)]
-        busy: list[str] = []
 
         def act() -> None:
             left[0] -= 1
-            if left[0] == 0:
-                busy.append(rng.choice(meanwhile)(stage, rng))
+            if left[0] == 0 and (told := rng.choice(meanwhile)(stage, rng)):
+                stage.story.append(f"    meanwhile {stage.clock.now():%H:%M:%S} {told}")
 
         stage.between = act
         try:
-            told = told_of_run(stage, f"sync {job}", job)
+            return told_of_run(stage, f"sync {job} while life goes on", job)
         finally:
             stage.between = None
-        return f"{told}; meanwhile: {', '.join(filter(None, busy)) or 'nothing'}"
 
     return sync_while_life_goes_on
 

@@ -32,20 +32,24 @@ def play(
 ) -> S:
     """So many steps of what `weights` says how often, each checked; then the end. Raises AssertionError with
     the whole story and the command that plays it again."""
+    action: Action | None = None
     try:
         while stage.step < steps:
-            told = draw(weights, stage.rng)(stage, stage.rng)
+            action = draw(weights, stage.rng)
+            told = action(stage, stage.rng)
             if not told:
                 continue
             stage.step += 1
             stage.story.append(f"{stage.step:3d} {stage.clock.now():%d %H:%M:%S} {told}")
             check_step(stage)
+        action = None
         check_end(stage)
         check_step(stage)
     except Exception as error:
         story = "\n".join(stage.story)
         raise AssertionError(
-            f"seed {stage.seed}, {type(error).__name__}: {error}\n\n{stage.options}\n{story}\n\n"
+            f"seed {stage.seed}, {type(error).__name__}: {error}\n\n{stage.options}\n{story}\n"
+            f"    then: {action.__name__ if action else 'the end'}\n\n"
             f"again: SIMULATION_SEED={stage.seed} .venv/bin/pytest "
             f"tests/simulation/test_simulation_{stage.job}.py"
         ) from error

@@ -19,7 +19,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -79,7 +79,11 @@ class WatchedSandbox(Sandbox):
     stage: Stage
 
     def _dispatch(self, request: Request) -> Response:
-        return self.stage.watch(request, super()._dispatch)
+        try:
+            return self.stage.watch(request, super()._dispatch)
+        except Violation as violation:  # the run would take it for a bug of its own
+            self.stage.seen_in_run.append(violation)
+            raise
 
 
 class SimulatedApplication(Application):
@@ -113,6 +117,7 @@ class Stage:
         """Aimed faults, to be stopped before the end."""
         self.between: Callable[[], None] | None = None
         """Called before each request of a run: life goes on while it is under way."""
+        self.seen_in_run: list[Violation] = []
         settings = SandboxSettings(**self.draw_settings(self.rng), history_max=100_000)
         self.sandbox = WatchedSandbox(seed=seed, clock=self.clock, settings=settings)
         self.sandbox.stage = self
@@ -207,12 +212,13 @@ class Stage:
         return application
 
     def sync(self, job: str = "", crashes: CrashPlan | None = None, **options: Any) -> RunReport | None:
-        """One process; None when it died."""
-        try:
+        """One process; None when it died. Raises what `watch` found."""
+        report: RunReport | None = None
+        with suppress(Crash):
             report = self.application(crashes).run(job or self.job, RunOptions(**options))
-        except Crash:
-            return None
-        self.reports.append(report)
+            self.reports.append(report)
+        if self.seen_in_run:
+            raise self.seen_in_run[0]
         return report
 
     @contextmanager
