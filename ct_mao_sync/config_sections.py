@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from ct_mao_sync.config_values import (
     Allowed,
     CarrierUrl,
+    CommentTemplate,
     Count,
     Currency,
     Decimals,
@@ -198,10 +199,17 @@ class Status(Section):
 
 
 class Returns(Section):
+    query: str = "OrderLine.IsReturn = true"
+    standalone: Literal["ignore", "reject"] = "ignore"
     add_when: Literal["received", "advised"] = "received"
+    wait_for_delivery: bool = True
     payment_state: bool = True
+    comment: CommentTemplate = "{reason}, {condition}, {disposition}"
+    item_type: str = ""
     outbox: str = ""
+    sweep_every: Duration = timedelta(hours=24)
     disposition: dict[NeededText, Literal["BackInStock", "Unusable"]] = {}
+    item_fields: dict[Literal["amount", "reference", "condition", "disposition", "reason"], NeededText] = {}
 
 
 class ShippingMethodRule(Section):
@@ -366,6 +374,12 @@ def find_conflicts(sections: Sections) -> Iterator[tuple[str, str, str]]:
             "is empty; with orders.hold_until_paid it must name a payment state, "
             "else no order would ever be released",
             'set paid_states = ["Paid"] under [orders]',
+        )
+    if sections.returns.item_fields and not sections.returns.item_type:
+        yield (
+            "returns.item_type",
+            "is missing; it must be given with returns.item_fields",
+            "add item_type, the key of a Type for order-return-item, under [returns]",
         )
     if not orders.cancel_reason.strip():
         yield (

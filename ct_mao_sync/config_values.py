@@ -143,6 +143,7 @@ _CURRENCY = re.compile(r"[A-Z]{3}\Z")
 _MAO_PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*\Z")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 ORDER_ID_PLACEHOLDERS = ("orderNumber", "id", "store")
+COMMENT_PLACEHOLDERS = ("return", "line", "item", "reason", "condition", "disposition")
 
 
 def is_loopback(host: str) -> bool:
@@ -202,6 +203,13 @@ def _order_id(value: str) -> str:
         raise ValueError(f"is {shown(value)}; MAO's OrderId takes letters, digits, _ and - only")
     if not {"orderNumber", "id"} & set(found):
         raise ValueError(f"is {shown(value)}, the same for every order")
+    return value
+
+
+def _comment(value: str) -> str:
+    unknown = [name for name in _PLACEHOLDER.findall(value) if name not in COMMENT_PLACEHOLDERS]
+    if unknown:
+        raise ValueError(f"is {shown(value)}; {shown('{' + unknown[0] + '}')} is not a placeholder")
     return value
 
 
@@ -269,6 +277,11 @@ OrderIdTemplate = Annotated[
     str,
     AfterValidator(_order_id),
     Allowed('built with "{orderNumber}" or "{id}", and "{store}" if wanted'),
+]
+CommentTemplate = Annotated[
+    str,
+    AfterValidator(_comment),
+    Allowed("built with " + ", ".join(f'"{{{name}}}"' for name in COMMENT_PLACEHOLDERS)),
 ]
 Expression = Annotated[
     str, AfterValidator(_expression), Allowed('a JMESPath expression such as "custom.fields.email", or ""')

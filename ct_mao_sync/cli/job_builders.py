@@ -20,9 +20,12 @@ Builder = Callable[["Application", Store, str, RunOptions, Executor], Job]
 
 
 def jobs_on(config: Config) -> list[str]:
-    """The jobs that have a rhythm, and inventory only with a view to read."""
-    views = (config.inventory.network_view, config.inventory.location_view)
-    return [job for job in JOBS if config.schedule.every(job) and (job != "inventory" or any(views))]
+    """The jobs that have a rhythm; inventory only with a view to read, returns only with dispositions."""
+    has_what_it_needs = {
+        "inventory": bool(config.inventory.network_view or config.inventory.location_view),
+        "returns": bool(config.returns.disposition),
+    }
+    return [job for job in JOBS if config.schedule.every(job) and has_what_it_needs.get(job, True)]
 
 
 def configured_jobs(config: Config) -> list[str]:
@@ -53,6 +56,7 @@ def _build_orders(
         application.commercetools(run),
         application.manhattan(run, dry_run=options.dry_run),
         salt=store.salt(),
+        shop_wins="base" in options.allow,
     )
 
 
@@ -119,4 +123,29 @@ def _check_inventory(config: Config) -> None:
         raise ConfigError(problems)
 
 
-BUILDERS: Mapping[str, Builder] = {"orders": _build_orders, "inventory": _build_inventory}
+def _build_returns(
+    application: Application, store: Store, run: str, options: RunOptions, executor: Executor
+) -> Job:
+    from ct_mao_sync.jobs.return_outbox import Outbox
+    from ct_mao_sync.jobs.returns import ReturnsJob
+
+    config = application.config
+    path = config.returns.outbox
+    return ReturnsJob(
+        config,
+        application.commercetools(run),
+        application.manhattan(run, dry_run=options.dry_run),
+        store,
+        clock=application.clock,
+        outbox=Outbox(config.resolve(path)) if path and not options.dry_run else None,
+        full=options.full,
+        # Who replays by hand wants to have what somebody deleted; a retry by itself never brings it back.
+        recreate=options.dead_letters is not None,
+    )
+
+
+BUILDERS: Mapping[str, Builder] = {
+    "orders": _build_orders,
+    "inventory": _build_inventory,
+    "returns": _build_returns,
+}

@@ -16,17 +16,33 @@ from ct_mao_sync.cli.options import global_options
 COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "init": ("ct_mao_sync.cli.init", "init", "Write a commented configuration, systemd units, a crontab."),
     "sync": ("ct_mao_sync.cli.sync", "sync", "Run a job once: read what changed, write the difference."),
+    "setup": (
+        "ct_mao_sync.cli.setup",
+        "setup",
+        "Create what the jobs need in commercetools, after showing it.",
+    ),
     "run": ("ct_mao_sync.cli.run", "run", "Run the jobs in their rhythms, side by side, until stopped."),
     "replay-errors": (
-        "ct_mao_sync.cli.dead_letters",
+        "ct_mao_sync.cli.replay",
         "replay_errors",
         "Try records that were set aside again, read afresh from the source.",
     ),
     "errors": (
         "ct_mao_sync.cli.dead_letters",
         "errors",
-        "Look at records that were set aside, or discard one.",
+        "Look at records that were set aside, or discard them.",
     ),
+    "trace": (
+        "ct_mao_sync.cli.trace",
+        "trace",
+        "The whole life of one order, in both systems and all jobs.",
+    ),
+    "reconcile": (
+        "ct_mao_sync.cli.reconcile",
+        "reconcile",
+        "Compare both sides, record by record; with --fix write the differences.",
+    ),
+    "state": ("ct_mao_sync.cli.state", "state", "Look after the state file: backup, check, prune."),
     "sandbox": (
         "ct_mao_sync.cli.sandbox",
         "sandbox",

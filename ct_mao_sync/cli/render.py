@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import textwrap
 from datetime import datetime
@@ -10,12 +11,15 @@ from typing import Any
 
 import click
 
+from ct_mao_sync.engine.compare import Finding
 from ct_mao_sync.engine.report import RunReport
+from ct_mao_sync.engine.values import Difference
 from ct_mao_sync.errors import EXIT_RETRIABLE, EXIT_STOPPED, Problem, SyncError
 from ct_mao_sync.mapping.redact import mask_payload
 from ct_mao_sync.models.json import dump_json
 
 REJECTIONS_SHOWN_MAX = 20
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 
 def one_line(text: str) -> str:
@@ -38,6 +42,50 @@ def render_problem(problem: Problem) -> str:
     return "\n".join(lines)
 
 
+def render_cure(
+    hint: str, entity: str, code: str, *, of_many: bool = False, number: int | None = None
+) -> str:
+    """A hint as commands that can be pasted: the number of a dead letter is known only when it is shown, and
+    several of one kind are replayed together."""
+    cure = one_line(hint)
+    if of_many:
+        cure = cure.replace(f"--entity {entity}", f"--code {code}")
+    shown = "NUMBER" if of_many or number is None else str(number)
+    return re.sub(r"errors discard(?! \S)", f'errors discard {shown} --reason "…"', cure)
+
+
+def render_finding(finding: Finding, *, indent: str = "", fields_max: int | None = None) -> str:
+    """What a comparison says of one record; the cure is told elsewhere."""
+    text = f"{finding.symbol or ' '} {finding.label}"
+    problem = finding.problem
+    if problem is not None:
+        text += f"  {problem.code}: {problem.message}"
+    if finding.reason:
+        text += f"  {finding.reason}"
+    if finding.writes and not finding.differences:
+        text += f"  would {'; '.join(finding.writes)}"
+    lines = [wrap(one_line(text), indent=indent, hang=f"{indent}    ")]
+    shown = finding.differences[:fields_max]
+    lines += [render_difference(each, indent=f"{indent}    ") for each in shown]
+    if len(shown) < len(finding.differences):
+        lines.append(f"{indent}    and {len(finding.differences) - len(shown)} more fields (-v shows them)")
+    return "\n".join(lines)
+
+
+def render_difference(difference: Difference, *, indent: str = "    ") -> str:
+    """`OrderLine/244c09c6…/Quantity: 2 -> 3`: ids are cut, --json has them whole."""
+    both = f"{difference.present or '(none)'} -> {difference.wanted or '(none)'}"
+    if difference.present == difference.wanted:
+        both = "differs (a personal value, not shown)"
+    short = _UUID.sub(lambda found: f"{found[0][:8]}…", difference.field)
+    return textwrap.fill(
+        one_line(f"{short}: {both}"),
+        width=terminal_width(),
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+    )
+
+
 def print_error(error: SyncError) -> None:
     for problem in getattr(error, "problems", (error.problem,)):
         click.echo(render_problem(problem), err=True)
@@ -52,7 +100,7 @@ def render_report(report: RunReport) -> str:
     )
     window = _window(report.since, report.until)
     word = f"{report.job} (dry run)" if report.dry_run else report.job
-    parts = [word, window, numbers, _duration(report.elapsed_s)]
+    parts = [word, window, numbers, render_duration(report.elapsed_s)]
     return "  ".join(part for part in parts if part)
 
 
@@ -131,7 +179,7 @@ def _window(since: datetime | None, until: datetime | None) -> str:
     return f"{day}{since:%H:%M}–{end_day}{until:%H:%M}Z"
 
 
-def _duration(seconds: float) -> str:
+def render_duration(seconds: float) -> str:
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 120:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -68,8 +69,8 @@ def sync(
         raise click.UsageError("--since must be before --until")
     if (orders or skus) and (since or until):
         raise click.UsageError("--order and --sku name the records themselves; leave --since and --until out")
-    if orders and job != "orders":
-        raise click.UsageError("--order belongs to: sync orders")
+    if orders and job not in ("orders", "returns"):
+        raise click.UsageError("--order belongs to: sync orders, sync returns")
     if (skus or full) and job != "inventory":
         raise click.UsageError("--sku and --full belong to: sync inventory")
     from ct_mao_sync.engine.run import RunOptions
@@ -90,13 +91,15 @@ def sync(
 def run_jobs(
     context: click.Context,
     names: list[str] | None,
-    options: RunOptions,
+    options: RunOptions | Mapping[str, RunOptions],
     *,
     wait_s: float,
     show_personal: bool = False,
+    at_the_end: Callable[[], Mapping[str, Any]] = dict,
 ) -> int:
     """Runs the jobs (None: all that are configured) one after the other and prints what came of it.
-    Returns the exit code."""
+    `options`: of all, or by job; `at_the_end` gives further members of the JSON document, and prints them
+    itself otherwise. Returns the exit code."""
     import gc
 
     from ct_mao_sync.cli.job_builders import configured_jobs
@@ -124,9 +127,11 @@ def run_jobs(
             for name in configured_jobs(application.config) if names is None else names:
                 if stopped():
                     break
-                with progress_of(name) as progress:
+                of_job = options[name] if isinstance(options, Mapping) else options
+                total = len(of_job.dead_letters) if of_job.dead_letters is not None else None
+                with progress_of(name, total) as progress:
                     try:
-                        report = application.run(name, options, wait_s=wait_s, progress=progress)
+                        report = application.run(name, of_job, wait_s=wait_s, progress=progress)
                     except SyncError as error:
                         problems.append(error)
                         codes.append(error.exit_code)
@@ -142,6 +147,7 @@ def run_jobs(
         codes.append(error.exit_code)
     for problem in problems:
         print_error(problem)
+    more = at_the_end()
     if wanted.json:
         print_json(
             {
@@ -151,6 +157,7 @@ def run_jobs(
                     for raised in problems
                     for problem in getattr(raised, "problems", (raised.problem,))
                 ],
+                **more,
                 "exit_code": worst_exit_code(codes),
             }
         )

@@ -30,6 +30,7 @@ from ct_mao_sync.engine.run import Run, RunOptions
 from ct_mao_sync.engine.values import Outcome
 from ct_mao_sync.errors import SyncError
 from ct_mao_sync.mapping.redact import redact
+from ct_mao_sync.ops.reading import Reading
 from ct_mao_sync.state.budget import RequestBudget
 from ct_mao_sync.state.store import Store
 
@@ -46,6 +47,10 @@ class Application:
     stopping: Callable[[], bool] = lambda: False
     rng: random.Random = field(default_factory=random.Random)
     """Jitter of every pause."""
+    retry_s: float | None = None
+    """Instead of `sync.retry_seconds`, when that is longer."""
+    only_looks: bool = False
+    """Its clients refuse to send a write."""
     _clients: list[HttpClient] = field(default_factory=list)
     _budgets: list[RequestBudget] = field(default_factory=list)
 
@@ -122,6 +127,32 @@ class Application:
                 rng=self.rng,
             ).execute()
 
+    @contextmanager
+    def looking(self, *, retry_s: float | None = None) -> Iterator[Reading]:
+        """For commands that only look; `retry_s`: how long a person waits for a system that is down.
+        Raises RunStopped when the state is damaged."""
+        own = self._for_one_run()
+        run = f"look-{self.new_run_id()}"
+        with ExitStack() as stack:
+            store = stack.enter_context(self.open_store(dry_run=True))
+            executor = self.executor
+            if executor is None:
+                executor = Threads(self.config.sync.workers)
+                stack.callback(executor.shutdown)
+            stack.callback(own._close_clients)
+            own.only_looks, own.retry_s = True, retry_s
+            yield Reading(
+                run=run,
+                config=self.config,
+                clock=self.clock,
+                store=store,
+                redact=self._redact,
+                build_job=lambda name, options: own.build_job(name, store, run, options, executor),
+                commercetools=lambda: own.commercetools(run),
+                manhattan=lambda: own.manhattan(run, dry_run=True),
+                requests_sent=lambda: sum(client.requests_sent for client in own._clients),
+            )
+
     def _close_clients(self) -> None:
         for client in self._clients:
             client.close()
@@ -170,7 +201,7 @@ class Application:
             base_url=base_url,
             workers=sync.workers,
             timeout_s=float(sync.request_timeout_seconds),
-            retry_s=float(sync.retry_seconds),
+            retry_s=min(float(sync.retry_seconds), float("inf") if self.retry_s is None else self.retry_s),
             clock=self.clock,
             token=token,
             adapter=self.adapter,
@@ -179,6 +210,7 @@ class Application:
             remote=remote,
             url_key=url_key,
             rng=self.rng,
+            may_write=not self.only_looks,
         )
         self._clients.append(client)
         return client

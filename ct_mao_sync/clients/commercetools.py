@@ -13,6 +13,12 @@ from ct_mao_sync.clients.commercetools_query import quoted as quoted
 from ct_mao_sync.clients.commercetools_query import render_timestamp as render_timestamp
 from ct_mao_sync.clients.http import HttpClient
 
+_PARCELS = "shippingInfo(deliveries(parcels(trackingData(trackingId in ({0})))))"
+_TRACES = (
+    f"(syncInfo(externalId in ({{0}})) or {_PARCELS} or shipping({_PARCELS}) "
+    "or returnInfo(returnTrackingId in ({0})))"
+)
+
 
 class CommercetoolsClient:
     """Errors: those of `HttpClient.send`."""
@@ -84,6 +90,11 @@ class CommercetoolsClient:
         rows = self._project.read_in("/orders", "paymentInfo(payments(id in ({})))", payment_ids, expand)
         return list({row["id"]: row for row in rows}.values())
 
+    def read_orders_by_traces(self, names: Sequence[str]) -> list[Row]:
+        """Orders that bear one of these as the externalId of their sync info, as the tracking id of a parcel
+        or of a return."""
+        return self._project.read_in("/orders", _TRACES, names, ())
+
     def update_order(
         self, order_id: str, version: int, actions: Sequence[Mapping[str, Any]], expand: Sequence[str] = ()
     ) -> Row:
@@ -97,6 +108,10 @@ class CommercetoolsClient:
             write=True,
         )
         return row_of(answer)
+
+    def read_type_by_key(self, key: str) -> Row | None:
+        """A Type of custom fields."""
+        return self._project.read_one(f"/types/key={quote(key, safe='')}", ())
 
     def read_channel_by_key(self, key: str) -> Row | None:
         return self._project.read_one(f"/channels/key={quote(key, safe='')}", ())

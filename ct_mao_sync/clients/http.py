@@ -25,6 +25,7 @@ from ct_mao_sync.clients.limiter import Limiter
 from ct_mao_sync.clients.refusal import Refusal
 from ct_mao_sync.clients.transport import Failure, Transport, TransportFailed, check_base_url
 from ct_mao_sync.clients.verdict import Answer, Judge, Request, parse_http_date
+from ct_mao_sync.engine import correlation
 from ct_mao_sync.engine.clock import Clock
 from ct_mao_sync.errors import RecordRejected, SyncError, VersionConflict
 from ct_mao_sync.models.json import dump_json
@@ -69,6 +70,7 @@ class HttpClient:
     retry_s     how long one request is tried again; also the longest wait that a server can ask for
     url_key     the key of the configuration that holds `base_url`, for messages
     on_request  called before each attempt; may raise, to keep a budget
+    may_write   False: a write is a bug and is not sent, whoever asks for it
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class HttpClient:
         answer_max_bytes: int = ANSWER_MAX_BYTES,
         on_request: Callable[[], None] | None = None,
         rng: random.Random | None = None,
+        may_write: bool = True,
     ) -> None:
         url_key = url_key or f"{remote}.api_url"
         self.remote = remote
@@ -95,6 +98,7 @@ class HttpClient:
         self.host = urlsplit(self.base_url).hostname or ""
         self.correlation_prefix = correlation_id or "ct-mao-sync"
         self.on_request = on_request
+        self._may_write = may_write
         self._clock = clock
         self._retry_s = retry_s
         self._token = token
@@ -153,6 +157,8 @@ class HttpClient:
         Raises Retriable (also for a write that surely did not arrive), OutcomeUnknown (writes only),
         VersionConflict, RecordRejected (`target-refused`) and RunStopped.
         """
+        if write and not self._may_write:
+            raise RuntimeError(f"a command that only looks was about to {method} {path}")
         body, content_type = None, ""
         if form is not None:
             body, content_type = urlencode(form).encode("ascii"), "application/x-www-form-urlencoded"
@@ -254,6 +260,8 @@ class HttpClient:
             self._requests_sent += 1
             number = next(self._numbers)
         correlation_id = _FOREIGN_TO_AN_ID.sub("-", f"{self.correlation_prefix}-{number}")
+        if request.write:
+            correlation.note(correlation_id)
         prepared = requests.PreparedRequest()
         prepared.method, prepared.url, prepared.body = request.method, request.url, request.body
         prepared.headers = CaseInsensitiveDict(request.headers)

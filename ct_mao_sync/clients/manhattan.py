@@ -87,6 +87,23 @@ class ManhattanClient:
             )
         return scan.read_page(query, cursor)
 
+    def search_orders_by_name(self, name: str, template: Mapping[str, Any]) -> list[Row]:
+        """Orders and returns that go by this OrderId or AlternateOrderId, bear it as a tracking number, or
+        are returns of it; at most a page of them.
+
+        A search reaches one level below the order (platform reference: search), so packages are found by
+        OrderTrackingInfo, which a tenant keeps only with delivery tracking; where it cannot be searched, it
+        is left out. ValueError for a name that a query cannot hold."""
+        if not is_queryable(name):
+            raise ValueError("a name with a quote cannot be searched for")
+        ids = f"OrderId = '{name}' or AlternateOrderId = '{name}' or OrderLine.ParentOrderId = '{name}'"
+        tracked = f"OrderTrackingInfo.TrackingNumber = '{name}'"
+        returned = f"ReturnTrackingDetail.ReturnTrackingNumber = '{name}'"
+        try:
+            return self.search_orders(f"{ids} or {tracked} or {returned}", template=template).rows
+        except RecordRejected:
+            return self.search_orders(ids, template=template).rows
+
     def read_orders_by_ids(
         self, order_ids: Sequence[str], template: Mapping[str, Any] | None = None
     ) -> list[Row]:

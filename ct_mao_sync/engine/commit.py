@@ -18,6 +18,7 @@ log = logging.getLogger("ct_mao_sync.run")
 
 COMMIT_OUTCOMES_MAX = 200
 COMMIT_EVERY_S = 1.0
+REQUESTS_SHOWN_MAX = 5
 
 
 @dataclass(slots=True)
@@ -37,7 +38,7 @@ class Committer:
 
     def add(self, outcome: Outcome) -> None:
         if outcome.rejection is not None:
-            outcome = replace(outcome, rejection=self._redacted(outcome.rejection, outcome))
+            outcome = replace(outcome, rejection=redact_problem(outcome.rejection, outcome, self.redact))
             _log_rejection(outcome, self.run, self.job.name)
         if not self.dry_run:
             self._outcomes.append(outcome)
@@ -95,28 +96,44 @@ class Committer:
 
     def _record_events(self, outcomes: list[Outcome]) -> None:
         rows = [
-            Event(outcome.entity, outcome.label, *text.partition(" ")[::2])
+            Event(outcome.entity, outcome.label, *text.partition(" ")[::2], correlation_id=request)
             for outcome in outcomes
-            for text in outcome.writes
+            for text, request in zip(outcome.writes, _requests(outcome), strict=True)
         ]
         rows += [
-            Event(o.entity, o.label, "refuse", o.label, f"{o.rejection.code}: {o.rejection.message}")
+            Event(
+                o.entity,
+                o.label,
+                "refuse",
+                o.label,
+                f"{o.rejection.code}: {o.rejection.message}",
+                correlation_id=str(o.rejection.context.get("correlation_id", "")),
+            )
             for o in outcomes
             if o.kind == "rejected" and o.rejection is not None and o.entity
         ]
         if rows:
             self.store.add_events(self.run, rows, at=self.clock.now())
 
-    def _redacted(self, problem: Problem, outcome: Outcome) -> Problem:
-        return replace(
-            problem,
-            message=self.redact(problem.message, outcome),
-            hint=self.redact(problem.hint, outcome),
-            context={
-                key: self.redact(value, outcome) if isinstance(value, str) else value
-                for key, value in problem.context.items()
-            },
-        )
+
+def redact_problem(problem: Problem, outcome: Outcome, redact: Callable[[str, Outcome], str]) -> Problem:
+    """Without personal data and secrets, as it may be stored and shown."""
+    return replace(
+        problem,
+        message=redact(problem.message, outcome),
+        hint=redact(problem.hint, outcome),
+        context={
+            key: redact(value, outcome) if isinstance(value, str) else value
+            for key, value in problem.context.items()
+        },
+    )
+
+
+def _requests(outcome: Outcome) -> list[str]:
+    """The correlation id of each write; where some were sent more than once, all of them for each."""
+    if len(outcome.correlation_ids) == len(outcome.writes):
+        return list(outcome.correlation_ids)
+    return [" ".join(outcome.correlation_ids[-REQUESTS_SHOWN_MAX:])] * len(outcome.writes)
 
 
 def _log_rejection(outcome: Outcome, run: str, job: str) -> None:

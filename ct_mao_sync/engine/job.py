@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-from ct_mao_sync.engine.values import Change, Desired, Outcome, Page, Plan, Settled, Skip
+from ct_mao_sync.engine.values import Change, Desired, Difference, Outcome, Page, Plan, Settled, Skip
 from ct_mao_sync.errors import Rejection
 
 
@@ -110,3 +110,19 @@ class OneByOne:
 
     def settle(self, store: Any, *, last: bool) -> Settled:
         return Settled()
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A job that can tell field by field what a plan would change."""
+
+    def differences(self, wanted: Desired, target: Any, plan: Plan) -> Sequence[Difference]:
+        """Pure; personal values masked."""
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A job whose records stay at the source for good, so that one it knows and cannot find is missing."""
+
+    def known_entities(self, store: Any, after: str, count: int) -> Sequence[str]:
+        """The next `count` entities that were applied once, in the order of their ids."""

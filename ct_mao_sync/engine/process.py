@@ -13,6 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from ct_mao_sync.engine import correlation
 from ct_mao_sync.engine.clock import Clock
 from ct_mao_sync.engine.commit import Committer
 from ct_mao_sync.engine.executor import Executor
@@ -36,6 +37,7 @@ CONFLICT_TRIES_MAX = 10
 SERVER_ERROR_TRIES_MAX = 5
 INTENDED_AT_ONCE = 50
 """Groups whose coming writes are remembered in one transaction."""
+DIFFERENCE_LENGTH_MAX = 400
 BACKOFF_FIRST_S = 0.2
 BACKOFF_MAX_S = 5.0
 
@@ -305,24 +307,36 @@ class Processor:
             elif isinstance(planned, Skip):
                 results.append(_outcome(wanted, "skipped", reason=planned.reason, attempted=attempted))
             elif not planned.writes:
-                kind = "pending" if planned.pending else "unchanged"
-                results.append(_outcome(wanted, kind, state=planned.state, attempted=attempted))
+                kind = "rejected" if planned.rejection else "pending" if planned.pending else "unchanged"
+                results.append(
+                    _outcome(
+                        wanted,
+                        kind,
+                        state=planned.state,
+                        rejection=planned.rejection,
+                        attempted=attempted,
+                    )
+                )
             elif self.gate.opens_for(planned):
                 plans.append(planned)
                 by_entity[wanted.entity] = wanted
             else:
-                results.append(_outcome(wanted, "written", reason="dry run"))
+                kind = "rejected" if planned.rejection else "written"
+                results.append(_outcome(wanted, kind, reason="dry run", rejection=planned.rejection))
         if plans:
             try:
+                with correlation.collected() as requests:
+                    applied = self.job.apply(plans)
                 results.extend(
                     replace(
-                        outcome,
+                        _with_difference(outcome, plans),
                         version=by_entity[outcome.entity].version,
                         digest=by_entity[outcome.entity].digest,
                         personal=by_entity[outcome.entity].personal,
+                        correlation_ids=tuple(requests),
                         attempted=True,
                     )
-                    for outcome in self.job.apply(plans)
+                    for outcome in applied
                 )
             except (VersionConflict, OutcomeUnknown) as error:
                 results.extend(self._read_again(by_entity[p.entity], bases, tries + 1, error) for p in plans)
@@ -331,7 +345,7 @@ class Processor:
                     _outcome(
                         by_entity[p.entity],
                         "rejected",
-                        rejection=error.problem,
+                        rejection=error.problem.with_context(difference=_difference(p)),
                         target_failure=True,
                         attempted=True,
                     )
@@ -384,6 +398,21 @@ def _outcome(wanted: Desired, kind: Any, **more: Any) -> Outcome:
     return Outcome(
         wanted.entity, wanted.label, kind, wanted.version, wanted.digest, personal=wanted.personal, **more
     )
+
+
+def _with_difference(outcome: Outcome, plans: Sequence[Plan]) -> Outcome:
+    """What was to be written, told with its refusal."""
+    if outcome.rejection is None:
+        return outcome
+    plan = next((plan for plan in plans if plan.entity == outcome.entity), None)
+    if plan is None:
+        return outcome
+    return replace(outcome, rejection=outcome.rejection.with_context(difference=_difference(plan)))
+
+
+def _difference(plan: Plan) -> str:
+    text = "; ".join(plan.summary)
+    return text if len(text) <= DIFFERENCE_LENGTH_MAX else text[: DIFFERENCE_LENGTH_MAX - 1] + "…"
 
 
 def _skipped(change: Change, reason: str) -> Outcome:

@@ -117,6 +117,17 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
+class DeadLetterGroup:
+    """The dead letters of one code."""
+
+    code: str
+    count: int
+    first_at: datetime
+    last_at: datetime
+    next_try_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One execution of one job; `finished_at` None = still running or killed."""
 
@@ -154,3 +165,5 @@ class Event:
     detail: str = ""
     run: str = ""
     at: datetime | None = None
+    correlation_id: str = ""
+    """`X-Correlation-ID` of the request, for the other system's support; several are parted by blanks."""

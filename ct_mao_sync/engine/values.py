@@ -64,6 +64,18 @@ class Skip:
     """Nothing is to be done for this change, and that is right. `reason` is shown by trace."""
 
     reason: str
+    missing: Literal["", "source", "target"] = ""
+    """One side does not have the record at all; shown by reconcile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field that a plan would change: what the target has and what it should have. Personal values are
+    masked already."""
+
+    field: str
+    present: str
+    wanted: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +86,7 @@ class Plan:
     label: str
     writes: Sequence[Any] = ()
     """The job's own write values, each with `subject` and `action` for the audit line and `body`, what
-    would be sent."""
+    would be sent. The action "create" means that the target does not have the record yet."""
     summary: Sequence[str] = ()
     """One line a write for `--dry-run`, without personal values."""
     personal: Mapping[str, str] = field(default_factory=dict)
@@ -83,6 +95,9 @@ class Plan:
     """Nothing to write now: the target is still deciding about an earlier write."""
     state: Any = None
     """What the job's `record` hook is to store when there is nothing to write."""
+    rejection: Rejection | None = None
+    """A part that must not be applied, while the rest goes through: the record's outcome is rejected with it,
+    and carries the writes that were made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,5 +133,7 @@ class Outcome:
     """What the job's `record` hook stores in the transaction of this outcome."""
     writes: Sequence[str] = ()
     """Audit lines of the writes that were made, `action subject`."""
+    correlation_ids: Sequence[str] = ()
+    """Of the write requests that went out for it, in order."""
     personal: Mapping[str, str] = field(default_factory=dict)
     """Personal values of the record, for redaction; never stored."""

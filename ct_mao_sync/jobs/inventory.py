@@ -19,7 +19,7 @@ from ct_mao_sync.clients.manhattan_inventory import ManhattanInventoryClient
 from ct_mao_sync.config import Config
 from ct_mao_sync.engine.clock import Clock
 from ct_mao_sync.engine.job import OneByOne, Pass
-from ct_mao_sync.engine.values import Change, Desired, Outcome, Page, Plan, Skip
+from ct_mao_sync.engine.values import Change, Desired, Difference, Outcome, Page, Plan, Skip
 from ct_mao_sync.errors import RecordRejected, Rejection
 from ct_mao_sync.jobs.inventory_in_flight import InFlightOrders
 from ct_mao_sync.jobs.inventory_source import SWEEP_PASS, InventorySource
@@ -34,6 +34,7 @@ from ct_mao_sync.mapping.inventory_plan import (
     inventory_rules,
     plan_entry,
 )
+from ct_mao_sync.mapping.inventory_writes import entry_differences
 from ct_mao_sync.mapping.item_units import ItemUnits
 from ct_mao_sync.mapping.locations import Locations
 from ct_mao_sync.state.imports import EntryMark
@@ -221,7 +222,8 @@ class InventoryJob(OneByOne):
         figure = target.figure
         assert not isinstance(figure, Rejection)
         if planned.kind in ("missing", "outdated", "waiting"):
-            return Skip(planned.reason)
+            absent = planned.kind == "missing" and figure.is_listed
+            return Skip(planned.reason, missing="target" if absent else "")
         return Plan(
             wanted.entity,
             wanted.label,
@@ -230,6 +232,9 @@ class InventoryJob(OneByOne):
             pending=planned.kind == "pending",
             state=_Finished(EntryMark(wanted.entity, planned.quantity, None, figure.at), written=False),
         )
+
+    def differences(self, wanted: Desired, target: EntryTarget, plan: Plan) -> Sequence[Difference]:
+        return [Difference(*each) for write in plan.writes for each in entry_differences(write)]
 
     # ---- write -----------------------------------------------------------------------------------
 

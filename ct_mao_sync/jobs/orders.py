@@ -18,7 +18,7 @@ from ct_mao_sync.clients.manhattan import ManhattanClient
 from ct_mao_sync.config import Config
 from ct_mao_sync.engine.job import OneByOne, Pass
 from ct_mao_sync.engine.rows import Sending
-from ct_mao_sync.engine.values import Change, Desired, Outcome, Page, Plan, Skip
+from ct_mao_sync.engine.values import Change, Desired, Difference, Outcome, Page, Plan, Skip
 from ct_mao_sync.errors import Rejection
 from ct_mao_sync.jobs.order_targets import OrderTargets
 from ct_mao_sync.jobs.order_writes import ACKED, Cancelling, OrderWriter
@@ -26,6 +26,7 @@ from ct_mao_sync.mapping.identity import candidate_order_ids, order_id_of
 from ct_mao_sync.mapping.in_flight import InFlightOrder, units_of_order
 from ct_mao_sync.mapping.order import map_order
 from ct_mao_sync.mapping.order_base import remembered
+from ct_mao_sync.mapping.order_differences import order_differences
 from ct_mao_sync.mapping.order_merge import SentBase
 from ct_mao_sync.mapping.order_plan import (
     CancelOrder,
@@ -77,6 +78,7 @@ class OrdersJob(OneByOne):
         manhattan: ManhattanClient,
         *,
         salt: bytes,
+        shop_wins: bool = False,
     ) -> None:
         self._config = config
         self._commercetools = commercetools
@@ -90,6 +92,7 @@ class OrdersJob(OneByOne):
             hold_type_id=config.orders.hold_until_paid,
             hold_resolve_reason=config.orders.hold_resolve_reason,
             sync_channel=config.orders.sync_channel,
+            shop_wins=shop_wins,
         )
         self._writer = OrderWriter(commercetools, manhattan)
         self._targets = OrderTargets(commercetools, manhattan, config.orders.sync_channel, salt=salt)
@@ -321,6 +324,12 @@ class OrdersJob(OneByOne):
             wanted.version,
             remembered(wanted.record.payload, self._salt),
         )
+
+    def differences(self, wanted: Desired, target: OrderTarget, plan: Plan) -> Sequence[Difference]:
+        return [Difference(*each) for each in order_differences(wanted.record, target, plan.writes)]
+
+    def known_entities(self, store: Store, after: str, count: int) -> Sequence[str]:
+        return store.sent_after(after, count)
 
     # ---- write -----------------------------------------------------------------------------------
 

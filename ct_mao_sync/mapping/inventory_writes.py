@@ -90,6 +90,21 @@ class ImportEntry:
 EntryWrite = UpdateEntry | CreateEntry | ImportEntry
 
 
+def entry_differences(write: EntryWrite) -> list[tuple[str, str, str]]:
+    """(field, what the entry has, what it should have); of fields that were not read only the latter."""
+    if isinstance(write, CreateEntry):
+        return []
+    found = []
+    if write.quantity != write.was:
+        found.append(("quantityOnStock", "" if write.was is None else str(write.was), str(write.quantity)))
+    for each in write.actions if isinstance(write, UpdateEntry) else ():
+        if each["action"] == "setExpectedDelivery":
+            found.append(("expectedDelivery", "", str(each["expectedDelivery"])))
+        elif each["action"] == "setCustomField":
+            found.append((f"custom.{each['name']}", "", str(each["value"])))
+    return found
+
+
 def update_entry(
     entity: str,
     entry: EntryState,

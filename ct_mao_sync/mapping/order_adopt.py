@@ -1,12 +1,23 @@
-"""How an order in MAO differs from the shop's when nothing is known of what was sent (state lost)."""
+"""How an order in MAO differs from the shop's when nothing is known of what was sent (state lost), and what
+must be taken for sent when a person says that the shop is right."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from ct_mao_sync.mapping.order_base import list_of, normalise, rows_by_id, step
+from ct_mao_sync.mapping.order_base import (
+    is_row,
+    list_of,
+    normalise,
+    remember,
+    remembered,
+    row_of,
+    rows_by_id,
+    rows_of,
+    step,
+)
 from ct_mao_sync.mapping.order_sides import (
     CHILD_LISTS,
     NO_VALUE,
@@ -58,6 +69,32 @@ def differences(wanted: Mapping[str, Any], current: Mapping[str, Any]) -> list[s
         elif row not in left_out | shortened:
             found += _surplus_rows(sides, line, f"{row}/")
     return found + _surplus_rows(sides, current, "")
+
+
+def base_for_shop(
+    wanted: Mapping[str, Any], current: Mapping[str, Any], found: Sequence[str], salt: bytes
+) -> SentBase:
+    """The base with which a merge writes exactly these differences: there MAO is taken to have what was
+    sent, everywhere else the shop is taken not to have changed."""
+    base = remembered(wanted, salt)
+    theirs = rows_of(current)
+    for path in found:
+        row, list_name, name = row_of(path)
+        if is_row(path):
+            # One that MAO does not have was never sent, one that only MAO has was.
+            for known in [key for key in base if key.startswith(f"{path}/")]:
+                del base[known]
+            rows = [each for each in theirs if each == path or each.startswith(f"{path}/")]
+            base |= {
+                f"{each}/{field}": remember(list_of(each), field, value, salt)
+                for each in rows
+                for field, value in theirs[each].items()
+            }
+        elif theirs[row].get(name):
+            base[path] = remember(list_name, name, theirs[row][name], salt)
+        else:
+            base.pop(path, None)
+    return SentBase(acked=base)
 
 
 def _differs(list_name: str, name: str, shop: str, oms: str | None) -> bool:

@@ -246,6 +246,11 @@ def row_of(path: str) -> tuple[str, str, str]:
     return "/".join(parts[:end]), parts[end - 2] if end else "", "/".join(parts[end:])
 
 
+def is_row(path: str) -> bool:
+    """Whether a path names a whole row, `OrderLine/7`, and not a field."""
+    return "/" in path and path.rsplit("/", 2)[-2] in ROW_KEYS
+
+
 def list_of(row: str) -> str:
     """The name of the list a row path is in, "" for the header."""
     return row.rsplit("/", 2)[-2] if row else ""

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from ct_mao_sync.errors import Rejection
-from ct_mao_sync.mapping.order_adopt import differences
+from ct_mao_sync.mapping.order_adopt import base_for_shop, differences
 from ct_mao_sync.mapping.order_merge import SentBase, merge_order, order_locked
 from ct_mao_sync.mapping.order_state import (
     RELEASED,
@@ -93,6 +93,8 @@ class OrderRulesOfChange:
     hold_type_id: str
     hold_resolve_reason: str
     sync_channel: str
+    shop_wins: bool = False
+    """A person says that the shop is right where nothing is known of what was sent last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,16 +358,22 @@ def _plan_update(
     body: dict[str, Any] = {}
     changed: list[str] = []
     vanished: Mapping[str, Mapping[str, Any]] = {}
-    newer = wanted.version > (sent.version if sent else 0)
-    if sent is None or not sent.base.known:
+    newer = stamped = wanted.version > (sent.version if sent else 0)
+    base = sent.base if sent else SentBase()
+    if not base.known:
         found = differences(wanted.payload, target.order)
-        if found:
+        if found and not rules.shop_wins:
             return _base_unknown(wanted, target.order_id, found)
-    else:
+        if found:
+            base = base_for_shop(wanted.payload, target.order, found, rules.salt)
+            # Which version MAO was stamped with is not known either. Only a quantity needs the stamp; MAO
+            # refuses it when it is not newer.
+            stamped = any(path.endswith("/Quantity") for path in found)
+    if base.known:
         merge = merge_order(
             wanted.payload,
             target.order,
-            sent.base,
+            base,
             salt=rules.salt,
             cancel_reason=rules.cancel_reason,
             with_quantities=newer,
@@ -393,7 +401,7 @@ def _plan_update(
     if not body:
         return OrderPlan(sync_info, pending=pending)
     actions = dict(ORDER_ACTIONS)
-    if newer and not asked_again_only and changed != [f"OrderHold/{rules.hold_type_id}"]:
+    if stamped and not asked_again_only and changed != [f"OrderHold/{rules.hold_type_id}"]:
         actions["VersionTimestamp"] = str(wanted.version)
     save = SaveOrder(
         target.order_id,
@@ -441,8 +449,8 @@ def _base_unknown(wanted: WantedOrder, order_id: str, found: Sequence[str]) -> R
         message=f"order {wanted.label}: it is in MAO as {order_id} and differs in {shown}; what was sent "
         "last is not known (the state file was lost?), so nothing was overwritten",
         field=found[0],
-        hint="the shop is right: correct it in MAO, then: "
-        f"ct-mao-sync replay-errors --entity {wanted.entity}; MAO is right: ct-mao-sync errors discard",
+        hint=f"the shop is right: ct-mao-sync reconcile orders --order {wanted.label} --fix; "
+        "MAO is right: ct-mao-sync errors discard",
         context={"fields": ", ".join(found)[:300]},
     )
 

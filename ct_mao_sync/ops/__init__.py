@@ -1,1 +1,2 @@
-"""What operators use: the loop, health, alerts, metrics, doctor, setup. Decides; `cli` shows."""
+"""What operators use: the loop, health, alerts, metrics, doctor, setup; comparing, tracing, reporting.
+Decides; `cli` shows."""

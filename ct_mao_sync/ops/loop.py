@@ -213,4 +213,8 @@ class BackgroundTimer:
         self._scheduler.add_job(call, DateTrigger(moment), id=name, replace_existing=True)
 
     def shutdown(self) -> None:
+        # Shut down in the middle of a look at what is due, its thread would not find its own call any more
+        # and end with a traceback. Removing the calls waits for that look.
+        self._scheduler.pause()
+        self._scheduler.remove_all_jobs()
         self._scheduler.shutdown(wait=False)

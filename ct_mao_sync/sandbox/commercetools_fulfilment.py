@@ -107,7 +107,19 @@ def _measurements(action: Json) -> Json | None:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _new_parcel(update: Update, draft: Json, key: Any, taken: set[str]) -> Json:
+def _parcel_items(update: Update, action: Json, delivery: Json) -> list[Json]:
+    """Items of a Parcel: lines of its Delivery (docs, 24 October 2017: "which line items of a Delivery goes
+    into which parcel"). That others are refused is inferred; their quantities are not compared.
+    """
+    items = _items(update, action)
+    inside = {item["id"] for item in delivery["items"]}
+    for item in items:
+        if item["id"] not in inside:
+            raise invalid_operation(f"The line item with id '{item['id']}' is not part of the delivery.")
+    return items
+
+
+def _new_parcel(update: Update, draft: Json, key: Any, taken: set[str], delivery: Json) -> Json:
     parcel: Json = {"id": update.new_id()}
     if key is not None:
         parcel["key"] = checked_key("key", key, taken)
@@ -115,7 +127,7 @@ def _new_parcel(update: Update, draft: Json, key: Any, taken: set[str]) -> Json:
     parcel["createdAt"] = update.stamp()
     put(parcel, "measurements", _measurements(draft))
     put(parcel, "trackingData", _tracking(draft))
-    parcel["items"] = _items(update, draft)
+    parcel["items"] = _parcel_items(update, draft, delivery)
     _draft_custom(update, parcel, draft, "order-parcel")
     return parcel
 
@@ -154,7 +166,7 @@ def _add_delivery(update: Update, action: Json) -> None:
     delivery["items"] = _items(update, action)
     taken = _keys(_parcels(update.order))
     drafts = [{**draft, "action": action["action"]} for draft in optional(action, "parcels", list) or []]
-    delivery["parcels"] = [_new_parcel(update, draft, draft.get("key"), taken) for draft in drafts]
+    delivery["parcels"] = [_new_parcel(update, draft, draft.get("key"), taken, delivery) for draft in drafts]
     put(delivery, "address", checked_address(action))
     _draft_custom(update, delivery, action, "order-delivery")
     info.setdefault("deliveries", []).append(delivery)
@@ -178,7 +190,7 @@ def _set_delivery_address(update: Update, action: Json) -> None:
 def _add_parcel(update: Update, action: Json) -> None:
     delivery = _delivery(update, action)
     taken = _keys(_parcels(update.order))
-    delivery["parcels"].append(_new_parcel(update, action, action.get("parcelKey"), taken))
+    delivery["parcels"].append(_new_parcel(update, action, action.get("parcelKey"), taken, delivery))
 
 
 def _remove_parcel(update: Update, action: Json) -> None:
@@ -189,7 +201,9 @@ def _remove_parcel(update: Update, action: Json) -> None:
 
 def _set_parcel_items(update: Update, action: Json) -> None:
     required(action, "items", list)
-    _parcel(update, action)["items"] = _items(update, action)
+    parcel = _parcel(update, action)
+    delivery = next(each for each in _deliveries(update.order) if parcel in each["parcels"])
+    parcel["items"] = _parcel_items(update, action, delivery)
 
 
 def _set_parcel_tracking(update: Update, action: Json) -> None:

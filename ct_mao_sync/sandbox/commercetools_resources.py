@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -13,6 +14,20 @@ from .core import Json
 from .predicate_fields import Fields
 
 CHANNEL_ROLES = ("InventorySupply", "ProductDistribution", "OrderExport", "OrderImport", "Primary")
+STATE_TYPES = (
+    *("OrderState", "RecurringOrderState", "LineItemState", "ProductState", "ReviewState", "PaymentState"),
+    *("QuoteRequestState", "StagedQuoteState", "QuoteState"),
+)
+RESOURCE_TYPE_IDS = (
+    *("order", "order-delivery", "order-parcel", "order-return-item", "line-item", "custom-line-item"),
+    *("inventory-entry", "channel", "payment", "transaction", "customer", "address", "store", "shipping"),
+)
+"""Those that matter here."""
+FIELD_TYPES = (
+    *("Boolean", "String", "LocalizedString", "Enum", "LocalizedEnum", "Number", "Money", "Date", "Time"),
+    *("DateTime", "Reference", "Set"),
+)
+_FIELD_NAME = re.compile(r"[A-Za-z0-9_-]{2,36}")
 _TRANSACTION_TYPES = ("Authorization", "CancelAuthorization", "Charge", "Refund", "Chargeback")
 _TRANSACTION_STATES = ("Initial", "Pending", "Success", "Failure")
 
@@ -45,6 +60,10 @@ def new_document(resource: Resource, draft: Json, documents: Mapping[str, Json],
         raise duplicate_field("code", code)
     if resource.name == "channel":
         _check_roles(draft.get("roles", []))
+    if resource.name == "state" and draft["type"] not in STATE_TYPES:
+        raise invalid_json(f"type: '{draft['type']}' is not one of {', '.join(STATE_TYPES)}")
+    if resource.name == "type":
+        _check_type(draft)
     own = {name: value for name, value in draft.items() if name not in head}
     return {**head, **resource.defaults, **own}
 
@@ -56,6 +75,39 @@ def _check_roles(roles: object) -> list[str]:
         if role not in CHANNEL_ROLES:
             raise invalid_field("roles", role, f"Allowed are {', '.join(CHANNEL_ROLES)}.")
     return list(dict.fromkeys(roles))
+
+
+def _check_type(draft: Json) -> None:
+    """commercetools docs, TypeDraft."""
+    if not isinstance(draft["name"], dict) or not draft["name"]:
+        raise invalid_json("name: a localized string is expected")
+    for of_resource in draft["resourceTypeIds"]:
+        if of_resource not in RESOURCE_TYPE_IDS:
+            raise invalid_json(
+                f"resourceTypeIds: '{of_resource}' is not one of {', '.join(RESOURCE_TYPE_IDS)}"
+            )
+    names = [_checked_field(each)["name"] for each in draft.get("fieldDefinitions", [])]
+    if len(set(names)) < len(names):
+        raise duplicate_field("fieldDefinitions", names)
+
+
+def _checked_field(definition: Json) -> Json:
+    """commercetools docs, FieldDefinition."""
+    for name in ("name", "type", "label", "required"):
+        if definition.get(name) is None:
+            raise invalid_json(f"fieldDefinition.{name}: Missing required value")
+    if not _FIELD_NAME.fullmatch(str(definition["name"])):
+        raise invalid_field("name", definition["name"], "Allowed are 2 to 36 characters of [a-zA-Z0-9_-].")
+    if definition["type"].get("name") not in FIELD_TYPES:
+        raise invalid_json(f"fieldDefinition.type: '{definition['type'].get('name')}' is not known")
+    return definition
+
+
+def _add_field_definition(update: Update, action: Json) -> None:
+    definition = _checked_field(required(action, "fieldDefinition", dict))
+    if any(each["name"] == definition["name"] for each in update.order["fieldDefinitions"]):
+        raise duplicate_field("name", definition["name"])
+    update.order["fieldDefinitions"] = [*update.order["fieldDefinitions"], definition]
 
 
 def _set_roles(update: Update, action: Json) -> None:
@@ -167,6 +219,7 @@ RESOURCES: dict[str, Resource] = {
         *_scopes("types"),
         draft=("key", "name", "resourceTypeIds"),
         defaults={"fieldDefinitions": []},
+        actions={"addFieldDefinition": _add_field_definition},
     ),
     "shipping-methods": Resource(
         "shipping-method",

@@ -16,12 +16,15 @@ from .manhattan_cancel import add_history, cancel_line, decide_cancellations, fi
 from .manhattan_envelope import Refused
 from .manhattan_steps import lines_of
 from .manhattan_store import reinstate_order, unknown_order
-from .manhattan_totals import is_on_hold, number, order_range, rows
+from .manhattan_totals import is_on_hold, line_range, number, order_range, rows, status_of
 from .manhattan_units import require_units, take_units, units_on_the_way
-from .manhattan_values import parse_moment, render_moment
+from .manhattan_values import code_of, parse_moment, render_moment
 from .manhattan_warehouse import WarehouseSteps
 
 _DONE = frozenset({7000, 7500, 8000, 8500, 9000})
+# Every unit fulfilled, returned or cancelled, and a return paid out or not paid here (DOC: order archiving).
+_TERMINAL = frozenset({7000, 7500, 8500, 9000, 18000, 19000})
+_REFUND_DONE = frozenset({0, 5000, 7000})
 _STEPS = ("allocate", "release", "process", "pick", "pack", "ship", "deliver")
 
 LIFECYCLE_STEPS = frozenset(
@@ -120,8 +123,7 @@ class Lifecycle(AllocationSteps, WarehouseSteps):
         if settings.archive_after_days is not None:
             age = timedelta(days=settings.archive_after_days)
             for key, order in list(world.mao.orders.items()):
-                span = order_range(order)
-                if span is not None and span[0] in _DONE and world.mao.changed_at[key] + age <= now:
+                if _is_finished(order) and world.mao.changed_at[key] + age <= now:
                     self.archive(key)
 
     # --- pieces
@@ -138,3 +140,16 @@ class Lifecycle(AllocationSteps, WarehouseSteps):
             stamp = parse_moment(due) + timedelta(seconds=world.settings.header_lag_s)
             order["UpdatedTimestamp"] = render_moment(max(stamp, parse_moment(order["UpdatedTimestamp"])))
             world.mao.orders[key] = order
+
+
+def _is_finished(order: Json) -> bool:
+    """Whether the order may be archived."""
+    lines = rows(order, "OrderLine")
+    for line in lines:
+        units = [row for row in rows(line, "QuantityDetail") if number(row["Quantity"]) > 0]
+        statuses = {status_of(row["StatusId"]) for row in units} or {line_range(line)[0]}
+        if not statuses <= _TERMINAL:
+            return False
+    if not any(line.get("IsReturn") for line in lines):
+        return bool(lines)
+    return status_of(code_of(order, "PaymentStatus", "StatusId") or "0") in _REFUND_DONE

@@ -52,6 +52,11 @@ _SEARCHED_ORDER: dict[str, Any] = {
     ),
     "PaymentStatus": Code("StatusId"),
     "UpdatedBy": "s",
+    "OrderTrackingInfo": Rows(
+        "TrackingNumber",
+        {"TrackingNumber": "s", "CarrierCode": "s", "ShippedDate": "d", "DeliveredDate": "d"},
+    ),
+    "ReturnTrackingDetail": Rows("ReturnTrackingNumber", {"ReturnTrackingNumber": "s", "CarrierCode": "s"}),
 }
 _LINE_SCALARS: dict[str, Any] = {
     **{name: kind for name, kind in ORDER["OrderLine"].members.items() if isinstance(kind, str)},

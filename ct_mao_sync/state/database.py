@@ -14,6 +14,7 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 from sqlite_utils import Database
 
@@ -102,7 +103,7 @@ class StateFile:
 
         Raises RunStopped: `state-unwritable`, `state-damaged`, `state-newer`, `state-busy`."""
         path = path.expanduser().absolute()
-        _create(path)
+        create_private(path)
         with _openers_one_by_one(path.parent), _speaking_of(path):
             conn = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
             try:
@@ -114,24 +115,54 @@ class StateFile:
         return state
 
     @classmethod
+    def open_reading(cls, path: Path) -> Self:
+        """Only to look: the file is not created, changed or brought up to date.
+
+        Raises RunStopped: `state-unwritable` where there is none, `state-damaged`, `state-newer`."""
+        path = path.expanduser().absolute()
+        if not path.is_file():
+            raise unwritable(path, "it is not there yet", "the first run makes it")
+        with _speaking_of(path):
+            for mode in ("mode=ro", "immutable=1"):
+                conn = sqlite3.connect(
+                    f"file:{quote(str(path))}?{mode}", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None
+                )
+                try:
+                    state = cls(path, Database(conn))
+                    state._examine()
+                    return state
+                except sqlite3.OperationalError:
+                    conn.close()
+                    # In a folder that cannot be written to, SQLite cannot share the file; there nobody
+                    # writes it either.
+                    if mode == "immutable=1" or os.access(path.parent, os.W_OK):
+                        raise
+                except BaseException:
+                    conn.close()
+                    raise
+        raise AssertionError("unreachable")
+
+    @classmethod
     def open_copy(cls, path: Path) -> Self:
         """For a dry run: what is in the file, if there is one; nothing that is written is kept."""
         path = path.expanduser().absolute()
-        copy = sqlite3.connect(":memory:", isolation_level=None)
+        # A nameless file of SQLite's own, gone with the connection: a large state does not fill the memory.
+        copy = sqlite3.connect("", isolation_level=None)
         if path.exists():
-            with cls.open(path) as original:
+            with cls.open_reading(path) as original:
                 original._db.conn.backup(copy)
         state = cls(path, Database(copy))
-        state._migrate(len(migrations.pending(state._db)))
+        applied, pending = len(migrations.applied(state._db)), len(migrations.pending(state._db))
+        if pending:
+            state._migrate(applied + pending)
         return state
 
-    def _prepare(self) -> None:
+    def _examine(self) -> int:
+        """Raises for a file that is not to be used; the number of migrations it has had."""
         known = {row[0] for row in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if known and "_sqlite_migrations" not in known:
             raise damaged(self.path, "it belongs to another program")
         applied = {migration.name for migration in migrations.applied(self._db)}
-        pending = migrations.pending(self._db)
-        ours = applied | {migration.name for migration in pending}
         newer = self._schema_newer(applied)
         if newer:
             raise RunStopped(
@@ -143,18 +174,23 @@ class StateFile:
                     context={"path": str(self.path)},
                 )
             )
-        if self._db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.execute("PRAGMA foreign_keys = ON")
         if self.path.stat().st_size <= _QUICK_CHECK_BYTES_MAX:
             faults = self.check()
             if faults:
                 raise damaged(self.path, faults[0])
+        return len(applied)
+
+    def _prepare(self) -> None:
+        applied = self._examine()
+        if self._db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("PRAGMA foreign_keys = ON")
+        pending = len(migrations.pending(self._db))
         if pending:
             if applied:
-                self._copy_aside(len(applied))
-            self._migrate(len(ours))
+                self._copy_aside(applied)
+            self._migrate(applied + pending)
 
     def _schema_newer(self, applied: set[str]) -> str:
         known = {migration.name for migration in migrations._migrations}
@@ -168,7 +204,7 @@ class StateFile:
             number += 1
             copy = self.path.with_name(f"{self.path.name}.backup-{schema}.{number}")
         # VACUUM INTO takes an empty file, and would create one with the mode of the umask.
-        _create(copy)
+        create_private(copy)
         self._db.execute("VACUUM INTO ?", [str(copy)])
 
     def _migrate(self, schema: int) -> None:
@@ -260,7 +296,7 @@ def _openers_one_by_one(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _create(path: Path) -> None:
+def create_private(path: Path) -> None:
     """An empty file of mode 0600 where there is none (SQLite gives its companions the same mode), and a
     reason in plain words where there cannot be one."""
     try:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import Any
 
 from ct_mao_sync.engine.rows import (
     DeadLetter,
+    DeadLetterGroup,
     DeadLetterKind,
     from_text,
     from_text_or_none,
@@ -120,22 +122,50 @@ class DeadLetters(StateFile):
         code: str | None = None,
         entity: str | None = None,
         include_discarded: bool = False,
+        *,
+        after: int = 0,
+        count: int | None = None,
     ) -> list[DeadLetter]:
-        """The queue, oldest number first. `entity` is an entity id or a label (order number)."""
-        conditions, values = ["1 = 1"], []
-        if job is not None:
-            conditions.append("job = ?")
-            values.append(job)
-        if code is not None:
-            conditions.append("code = ?")
-            values.append(code)
-        if entity is not None:
-            conditions.append("(entity = ? OR label = ?)")
-            values += [entity, entity]
-        if not include_discarded:
-            conditions.append("state = 'open'")
-        sql = f"SELECT * FROM dead_letters WHERE {' AND '.join(conditions)} ORDER BY id"
-        return [_dead_letter(row) for row in self._rows(sql, values)]
+        """The queue, oldest number first: at most `count` of those with a number above `after`. `entity` is
+        an entity id or a label (order number)."""
+        where, values = _where(job, code, entity, include_discarded)
+        sql = f"SELECT * FROM dead_letters WHERE {where} AND id > ? ORDER BY id LIMIT ?"
+        return [
+            _dead_letter(row) for row in self._rows(sql, [*values, after, -1 if count is None else count])
+        ]
+
+    def dead_letter_pages(self, page_size: int = 500, **selection: Any) -> Iterator[list[DeadLetter]]:
+        """The same, a page at a time."""
+        after = 0
+        while page := self.dead_letters(**selection, after=after, count=page_size):
+            yield page
+            after = page[-1].id
+
+    def dead_letter_groups(
+        self,
+        job: str | None = None,
+        code: str | None = None,
+        entity: str | None = None,
+        include_discarded: bool = False,
+    ) -> list[DeadLetterGroup]:
+        """The queue by code, the largest group first."""
+        where, values = _where(job, code, entity, include_discarded)
+        rows = self._rows(
+            "SELECT code, count(*) AS n, min(first_at) AS first_at, max(last_at) AS last_at, "
+            f"min(next_try_at) AS next_try_at FROM dead_letters WHERE {where} "
+            "GROUP BY code ORDER BY n DESC, code",
+            values,
+        )
+        return [
+            DeadLetterGroup(
+                row["code"],
+                row["n"],
+                from_text(row["first_at"]),
+                from_text(row["last_at"]),
+                from_text_or_none(row["next_try_at"]),
+            )
+            for row in rows
+        ]
 
     def dead_letter(self, id: int) -> DeadLetter | None:
         """By its number, discarded or not."""
@@ -189,6 +219,22 @@ class DeadLetters(StateFile):
     def _dead_letter_of(self, job: str, entity: str) -> DeadLetter | None:
         rows = self._rows("SELECT * FROM dead_letters WHERE job = ? AND entity = ?", [job, entity])
         return _dead_letter(rows[0]) if rows else None
+
+
+def _where(
+    job: str | None, code: str | None, entity: str | None, include_discarded: bool
+) -> tuple[str, list[str]]:
+    conditions, values = ["1 = 1"], []
+    for condition, value in (("job = ?", job), ("code = ?", code)):
+        if value is not None:
+            conditions.append(condition)
+            values.append(value)
+    if entity is not None:
+        conditions.append("(entity = ? OR label = ?)")
+        values += [entity, entity]
+    if not include_discarded:
+        conditions.append("state = 'open'")
+    return " AND ".join(conditions), values
 
 
 def _dead_letter(row: sqlite3.Row) -> DeadLetter:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from ct_mao_sync.engine.rows import Event, Run, from_text, from_text_or_none, to_text, to_text_or_none
 from ct_mao_sync.state.database import StateFile
@@ -97,33 +97,32 @@ class History(StateFile):
     def add_events(self, run: str, rows: Iterable[Event], *, at: datetime) -> None:
         """`at` is used for events that have no moment of their own."""
         self._write_many(
-            "INSERT INTO events (run, at, entity, label, action, subject, detail) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO events (run, at, entity, label, action, subject, detail, correlation_id) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                (run, to_text(row.at or at), row.entity, row.label, row.action, row.subject, row.detail)
+                (
+                    run,
+                    to_text(row.at or at),
+                    row.entity,
+                    row.label,
+                    row.action,
+                    row.subject,
+                    row.detail,
+                    row.correlation_id,
+                )
                 for row in rows
             ],
         )
 
-    def events(self, entity: str, n: int = 1000) -> list[Event]:
-        """What was done with one entity, given by id or label (order number); oldest first, the last `n`."""
+    def events(self, *names: str, n: int = 1000) -> list[Event]:
+        """What was done with entities given by id or label (order number); oldest first, the last `n`."""
+        marks = ",".join("?" * len(names))
         rows = self._rows(
-            "SELECT * FROM (SELECT * FROM events WHERE entity = ? OR label = ? ORDER BY id DESC LIMIT ?) "
-            "ORDER BY id",
-            [entity, entity, n],
+            f"SELECT * FROM (SELECT * FROM events WHERE entity IN ({marks}) OR label IN ({marks}) "
+            "ORDER BY id DESC LIMIT ?) ORDER BY id",
+            [*names, *names, n],
         )
-        return [
-            Event(
-                entity=row["entity"],
-                label=row["label"],
-                action=row["action"],
-                subject=row["subject"],
-                detail=row["detail"],
-                run=row["run"],
-                at=from_text(row["at"]),
-            )
-            for row in rows
-        ]
+        return [_event(row) for row in rows]
 
     def take_budget(self, hour: datetime, n: int, limit: int = 0) -> int:
         """Takes up to `n` requests out of the hour that the moment lies in and returns how many were
@@ -147,26 +146,24 @@ class History(StateFile):
         rows = self._rows("SELECT used FROM budget WHERE hour = ?", [_hour(hour)])
         return int(rows[0]["used"]) if rows else 0
 
-    def _prune_history(self, now: datetime, days: int, rows_max: int) -> int:
-        """Old runs (never the last of a job), events and hours; at most `rows_max` of each."""
-        oldest = to_text(now - timedelta(days=days))
-        deleted = self._write(
-            "DELETE FROM runs WHERE rowid IN (SELECT rowid FROM runs AS r WHERE started_at < ? AND EXISTS "
-            "(SELECT 1 FROM runs AS later WHERE later.job = r.job AND later.started_at > r.started_at) "
-            "LIMIT ?)",
-            [oldest, rows_max],
-        )
-        deleted += self._write(
-            "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < ? LIMIT ?)", [oldest, rows_max]
-        )
-        deleted += self._write("DELETE FROM budget WHERE hour < ?", [oldest])
-        return deleted
-
 
 def _hour(moment: datetime) -> str:
     if moment.tzinfo is None:
         raise ValueError(f"{moment.isoformat()} has no time zone")
     return to_text(moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0))
+
+
+def _event(row: sqlite3.Row) -> Event:
+    return Event(
+        entity=row["entity"],
+        label=row["label"],
+        action=row["action"],
+        subject=row["subject"],
+        detail=row["detail"],
+        run=row["run"],
+        at=from_text(row["at"]),
+        correlation_id=row["correlation_id"],
+    )
 
 
 def _run(row: sqlite3.Row) -> Run:

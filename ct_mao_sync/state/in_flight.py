@@ -167,15 +167,6 @@ class InFlight(StateFile):
                 [(sku, channel, units) for (sku, channel), units in sums.items() if units and sku in wanted],
             )
 
-    def prune_in_flight(self, before: datetime, rows_max: int = 5000) -> int:
-        """Forgets the counted lines of orders created before; lines still in flight stay. Returns how
-        many went."""
-        return self._write(
-            "DELETE FROM in_flight WHERE (order_id, line_id) IN "
-            "(SELECT order_id, line_id FROM in_flight WHERE created_at < ? AND uncounted = 0 LIMIT ?)",
-            [to_text(before), rows_max],
-        )
-
 
 def _line(row: sqlite3.Row) -> InFlightLine:
     return InFlightLine(

@@ -15,7 +15,7 @@ from ct_mao_sync.engine.rows import DeadLetterKind
 _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
 
-TRANSIENT_CODES = frozenset({"target-failed", "conflict", "import-lost"})
+TRANSIENT_CODES = frozenset({"target-failed", "conflict", "import-lost", "delivery-awaited"})
 WATCHED_CODES = frozenset({"cancel-refused", "order-locked"})
 MAPPING_CODES = frozenset(
     {
@@ -25,6 +25,7 @@ MAPPING_CODES = frozenset(
         "location-unmapped",
         "shipping-method-unmapped",
         "status-unmapped",
+        "disposition-unmapped",
         "currency-unsupported",
         "payload-invalid",
         "totals-mismatch",

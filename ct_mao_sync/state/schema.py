@@ -11,6 +11,8 @@ has been released: add another.
     sweeps        passes over the whole assortment
     dead_letters  changes set aside, one per job and entity
     runs, events  history: executions, and the writes and refusals they made
+    returns       return of an order -> newest version seen, items recorded, whether more is to come
+    outbox        events for the payment service: the line until the file has it, the key for ever
     budget        requests used, by hour
     totals        job, outcome -> how many since the file was made; only ever grows
     incidents     what operators have been alerted of and is not resolved
@@ -153,3 +155,43 @@ def m003_operations(db: Database) -> None:
     for statement in _OPERATIONS.split(";\n"):
         if statement.strip():
             db.execute(statement)
+
+
+@migrations()
+def m004_correlation(db: Database) -> None:
+    db.execute("ALTER TABLE events ADD COLUMN correlation_id TEXT NOT NULL DEFAULT ''")
+
+
+_RETURNS = """
+CREATE TABLE returns (
+    entity TEXT PRIMARY KEY,
+    version INTEGER NOT NULL, is_open INTEGER NOT NULL, items TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX returns_open ON returns (entity) WHERE is_open = 1;
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL UNIQUE, line TEXT NOT NULL, at TEXT NOT NULL
+);
+CREATE INDEX outbox_unwritten ON outbox (id) WHERE line != '';
+"""
+
+
+@migrations()
+def m005_returns(db: Database) -> None:
+    for statement in _RETURNS.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
+_UPKEEP = """
+CREATE INDEX processed_by_age ON processed (at);
+CREATE INDEX sent_with_base ON sent (at) WHERE base IS NOT NULL;
+DROP INDEX processed_finished
+"""
+
+
+@migrations()
+def m006_upkeep(db: Database) -> None:
+    # So that looking for what is old costs nothing when there is none.
+    for statement in _UPKEEP.split(";\n"):
+        db.execute(statement)

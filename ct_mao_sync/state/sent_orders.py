@@ -25,6 +25,11 @@ class SentOrders(StateFile):
         rows = self._rows_in("SELECT entity FROM sent WHERE mao_order_id IN", mao_order_ids)
         return [row["entity"] for row in rows]
 
+    def sent_after(self, entity: str, count: int) -> list[str]:
+        """The next `count` entities that were ever sent, in the order of their ids."""
+        rows = self._rows("SELECT entity FROM sent WHERE entity > ? ORDER BY entity LIMIT ?", [entity, count])
+        return [row["entity"] for row in rows]
+
     def mark_sending(self, rows: Iterable[Sending], *, at: datetime) -> set[str]:
         """Before a save goes out: it becomes one more candidate for what MAO may have. What is
         acknowledged stays. Returns the entities whose candidate is new."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from datetime import datetime, timedelta
 
 from ct_mao_sync.engine.rows import (
     Checkpoint,
@@ -32,13 +31,17 @@ from ct_mao_sync.state.history import History
 from ct_mao_sync.state.imports import EntryMark, Imports, PendingImport, Sweep
 from ct_mao_sync.state.in_flight import InFlight
 from ct_mao_sync.state.incidents import Incidents
+from ct_mao_sync.state.returns import FollowedReturn, OutboxRow, Returns
 from ct_mao_sync.state.sent_orders import SentOrders
+from ct_mao_sync.state.upkeep import Upkeep
 
 __all__ = [
     "Checkpoint",
     "DeadLetter",
     "EntryMark",
     "Event",
+    "FollowedReturn",
+    "OutboxRow",
     "PendingImport",
     "Processed",
     "Run",
@@ -49,7 +52,7 @@ __all__ = [
 ]
 
 
-class Store(DeadLetters, History, SentOrders, InFlight, Imports, Incidents):
+class Store(DeadLetters, History, SentOrders, InFlight, Imports, Incidents, Returns, Upkeep):
     def salt(self) -> bytes:
         """Of keyed hashes; 32 random bytes, made with the file."""
         return bytes.fromhex(self._rows("SELECT value FROM meta WHERE key = 'salt'")[0]["value"])
@@ -104,22 +107,6 @@ class Store(DeadLetters, History, SentOrders, InFlight, Imports, Incidents):
         self._write_many(
             "DELETE FROM processed WHERE job = ? AND entity = ?", [(job, entity) for entity in entities]
         )
-
-    # --- upkeep --------------------------------------------------------------------------------
-
-    def prune(
-        self, now: datetime, *, processed_days: int = 90, history_days: int = 30, rows_max: int = 5000
-    ) -> int:
-        """Forgets what nobody asks for any more: processed rows of finished entities, old runs and
-        events. Bounded by `rows_max` of each kind; returns how many rows went."""
-        oldest = to_text(now - timedelta(days=processed_days))
-        with self.atomic():
-            deleted = self._write(
-                "DELETE FROM processed WHERE (job, entity) IN "
-                "(SELECT job, entity FROM processed WHERE finished = 1 AND at < ? LIMIT ?)",
-                [oldest, rows_max],
-            )
-            return deleted + self._prune_history(now, history_days, rows_max)
 
 
 def _checkpoint(row: sqlite3.Row) -> Checkpoint:

@@ -166,7 +166,8 @@ class World:
 def unknown_commands(text: str) -> list[str]:
     """Commands that a text tells a person to type and that would not be understood."""
     found = []
-    for name, rest in re.findall(r"ct-mao-sync ([a-z][a-z-]*)([^;|)\"'`]*)", " ".join(text.split())):
+    said = " ".join(text.split())
+    for name, rest in re.findall(r"ct-mao-sync ([a-z][a-z-]*)((?:(?!ct-mao-sync)[^;|)\"'`])*)", said):
         command = cli.get_command(click.Context(cli), name)
         words = rest.split()
         if isinstance(command, click.Group) and words:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from cli_world import World
+from golden import Stage
+from independent_manhattan import envelope
+from independent_servers import Reply
 from shop_orders import order, uid
 
 
@@ -137,3 +143,109 @@ def test_a_changed_mapping_is_tried_by_the_next_run_without_being_asked(trouble:
     assert ran.code == 3  # the wrong total is still wrong
     assert set(trouble.mao.orders) == {"CT-0", "CT-1", "CT-2"}
     assert set(numbers(trouble)) == {"CT-3"}
+
+
+def test_a_large_group_is_cut_and_says_how_to_see_the_rest(world: World) -> None:
+    for index in range(15):
+        world.shop.put(order(f"CT-{index}", method="Drone"))
+    assert world.sync().code == 3
+
+    ran = world.run("errors", "list")
+
+    assert "shipping-method-unmapped  (15)" in ran.out
+    assert ran.out.count("its shipping method") == 10
+    assert "and 5 more: ct-mao-sync errors list --code shipping-method-unmapped --limit 0" in ran.out
+    assert world.run("errors", "list", "--limit", "0").out.count("its shipping method") == 15
+
+
+def test_the_queue_can_be_exported_line_by_line(trouble: World) -> None:
+    lines = [json.loads(line) for line in trouble.run("errors", "list", "--json-lines").out.splitlines()]
+
+    assert lines == trouble.letters()
+    assert trouble.run("errors", "list", "--json-lines", "--code", "order-locked").out == ""
+
+
+def test_several_are_discarded_by_code_after_a_question(trouble: World) -> None:
+    selection = ["errors", "discard", "--code", "shipping-method-unmapped", "--reason", "old stock"]
+
+    ran = trouble.run(*selection)  # nobody is there to answer
+    assert ran.code == 2 and "would discard 2: shipping-method-unmapped (2)" in ran.err
+    assert len(trouble.letters()) == 3
+    ran = trouble.run(*selection, "--yes")
+
+    assert ran.code == 0 and "discarded 2" in ran.out
+    assert set(numbers(trouble)) == {"CT-3"}
+    assert trouble.run("errors", "discard", "--reason", "x").code == 2
+    assert trouble.run("errors", "discard", "1", "--code", "x", "--reason", "x").code == 2
+
+
+def test_a_replay_tells_what_changed(trouble: World) -> None:
+    """CT-1 is cured, CT-2 has another fault now, CT-3 the one it had."""
+    trouble.configure(mapping__shipping_methods={"Standard": "STD", "Drone": "AIR"})
+    other = trouble.shop.orders[uid("CT-2")]
+    other["shippingInfo"]["shippingMethodName"] = "Standard"
+    other["totalPrice"]["centAmount"] += 1
+    trouble.shop.put(other)
+
+    ran = trouble.run("replay-errors")
+
+    assert ran.code == 3
+    assert "of 3: 1 left the queue, 1 wait for the same reason, 1 for another one" in ran.out
+    assert "still totals-mismatch: 1" in ran.out
+    assert "shipping-method-unmapped is now totals-mismatch: 1" in ran.out
+    changes = trouble.run("replay-errors", "--json").json["changes"]
+    assert changes == {
+        "tried": 2,
+        "fixed": 0,
+        "still_rejected": {"totals-mismatch": 2},
+        "new_code": [],
+    }
+
+
+def test_one_record_is_shown_with_its_attempts_and_as_it_is_now(trouble: World) -> None:
+    number = str(numbers(trouble)["CT-1"])
+    trouble.run("replay-errors", "--entity", "CT-1")
+    trouble.clear()
+
+    ran = trouble.run("errors", "show", number)
+    assert ran.out.count("refuse shipping-method-unmapped") == 2
+    assert trouble.requests == 0
+
+    trouble.configure(mapping__shipping_methods={"Standard": "STD", "Drone": "AIR"})
+    ran = trouble.run("errors", "show", number, "--now")
+    assert "+ CT-1 would create MAO order CT-1: 1 line" in " ".join(ran.out.split())
+    assert trouble.writes == 0
+
+
+def test_what_was_to_be_written_is_kept_with_a_refusal(world: World) -> None:
+    world.shop.put(order("CT-0"))
+    world.shop.put(order("CT-1"))
+    assert world.sync().code == 0
+    changed = world.shop.orders[uid("CT-1")]
+    changed["shippingAddress"]["city"] = "Pirna"
+    world.shop.put(changed)
+    wrong = envelope(success=False, data=None, code="ord::10002", text="Something is wrong with it")
+    world.mao.server.on("POST", "/save", Reply(400, wrong), times=1)
+    assert world.sync().code == 3
+
+    (letter,) = world.letters()
+    shown = world.run("errors", "show", str(letter["id"])).out
+
+    assert "update MAO order CT-1" in letter["context"]["difference"]
+    assert "to write:" in shown and "ShipToAddress/Address/City" in shown
+    # The attempt can be told to MAO's support.
+    assert letter["context"]["correlation_id"] in shown
+
+
+def test_how_it_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(tmp_path, monkeypatch)
+    stage.configure(orders="", more="")
+    stage.config_path.write_text(stage.config_path.read_text().replace('standard = "STD"\n', ""))
+    for number in range(1, 25):
+        stage.place(number)
+    stage.sync()
+    stage.clock.advance(600)
+    stage.check("errors-list", "errors", "list")
+    number = stage.dead_letters()[0].id
+    stage.check("errors-show", "errors", "show", str(number))
+    stage.check("replay-errors", "replay-errors", code=3)

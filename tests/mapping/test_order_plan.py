@@ -602,7 +602,7 @@ def test_any_other_difference_writes_nothing_and_names_the_way_out() -> None:
     refused = rejection_of(wanted(now, hold="paid"), target(current, external_id=""))
     assert refused.code == "base-unknown"
     assert refused.field == f"OrderLine/{LINE_A}/Quantity"
-    assert "replay-errors --entity" in refused.hint and "errors discard" in refused.hint
+    assert "reconcile orders --order CT-1 --fix" in refused.hint and "errors discard" in refused.hint
 
 
 def test_a_cancellation_is_applied_although_nothing_is_known_of_what_was_sent() -> None:

@@ -228,6 +228,20 @@ def test_the_real_timer_runs_jobs_side_by_side_and_none_twice_at_once() -> None:
     assert overlaps == []
 
 
+def test_a_timer_that_is_stopped_while_calls_are_due_ends_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
+    died: list[BaseException | None] = []
+    monkeypatch.setattr(threading, "excepthook", lambda told: died.append(told.exc_value))
+
+    for pause_s in range(20):
+        timer = BackgroundTimer(4, SystemClock())
+        for name in range(30):
+            timer.call_in(0.0, str(name), lambda: None)
+        threading.Event().wait(pause_s / 10_000)
+        timer.shutdown()
+
+    assert died == []
+
+
 def test_delays_are_never_below_a_second_nor_the_same_everywhere() -> None:
     rng = random.Random(1)
     delays = {next_delay_s(0.1, failures=0, took_s=0, rng=rng) for _ in range(5)}

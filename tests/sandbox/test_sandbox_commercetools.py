@@ -491,6 +491,21 @@ def test_deliveries_and_parcels_are_changed_and_removed_by_key_or_id(shop: Shop)
     assert shop.stored(order)["shippingInfo"]["deliveries"] == []
 
 
+def test_a_parcel_holds_lines_of_its_delivery_only(shop: Shop) -> None:
+    order = shop.order("many_lines")
+    other = [{"id": order["lineItems"][1]["id"], "quantity": 1}]
+    wrong = delivery(order, "mao-1")
+    wrong["parcels"][0]["items"] = other
+    assert shop.refused(order, wrong) == "InvalidOperation"
+    shop.done(order, delivery(order, "mao-1"))
+    add = {"action": "addParcelToDelivery", "deliveryKey": "mao-1", "parcelKey": "p2", "items": other}
+    assert shop.refused(order, add) == "InvalidOperation"
+    change = {"action": "setParcelItems", "parcelKey": "mao-1-p1", "items": other}
+    assert shop.refused(order, change) == "InvalidOperation"
+    both = [{"id": order["lineItems"][0]["id"], "quantity": 1}, *other]
+    shop.done(order, {"action": "setDeliveryItems", "deliveryKey": "mao-1", "items": both}, add, change)
+
+
 def test_a_digital_order_takes_no_delivery(shop: Shop) -> None:
     order = shop.order("digital")
     assert shop.refused(order, delivery(order, "mao-1")) == "InvalidOperation"

@@ -355,6 +355,23 @@ def test_an_archived_parent_is_reinstated() -> None:
     assert _parent_units(mao) == {"7000": 4, "8000": 1}
 
 
+def test_a_return_is_archived_when_it_is_paid_and_its_parent_not_before_its_units_are_back() -> None:
+    mao = _shipped(Mao(archive_after_days=30))
+    return_id = mao.lifecycle.create_return("CT-1", {"L1": 1}, paid_here=True)
+
+    def a_month_later() -> list[str]:
+        mao.clock.advance(31 * 86_400)
+        mao.token = mao.log_in()["access_token"]
+        return mao.found()
+
+    pending = a_month_later()
+    mao.lifecycle.verify(return_id)
+    unpaid = a_month_later()
+    mao.lifecycle.refund(return_id)
+
+    assert (pending, unpaid, a_month_later()) == (["CT-1", return_id], [return_id], [])
+
+
 def test_an_unconfirmed_return_can_be_changed_and_a_confirmed_one_cannot() -> None:
     mao = _shipped()
     mao.lifecycle.create_return("CT-1", {"L1": 1}, return_id="RET-1", confirmed=False)

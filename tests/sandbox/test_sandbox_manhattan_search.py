@@ -200,3 +200,17 @@ def test_without_sort_the_order_of_rows_is_not_the_order_of_keys() -> None:
 
     assert sorted(rows) == ids
     assert rows != ids
+
+
+def test_tracking_numbers_are_searched_one_level_below_the_order_and_no_deeper() -> None:
+    """Grandchildren cannot be searched from the order (platform reference, search)."""
+    mao = Mao(delivery_tracking=True)
+    mao.saved(an_order())
+    for step in ("allocate", "release"):
+        getattr(mao.lifecycle, step)("CT-1")
+    mao.lifecycle.ship("CT-1", package_id="PKG-1", tracking="1Z999")
+
+    assert mao.found("OrderTrackingInfo.TrackingNumber = '1Z999'") == ["CT-1"]
+    assert mao.found("OrderTrackingInfo.TrackingNumber = '1Z998'") == []
+    too_deep = {"Query": "OrderLine.FulfillmentDetail.TrackingNumber = '1Z999'"}
+    assert mao.ask("POST", f"{ORDER}/search", too_deep).status == 400

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from ct_mao_sync.engine.rows import from_text, to_text
-from ct_mao_sync.state.store import Checkpoint, Event, Processed, Store
+from ct_mao_sync.errors import Problem
+from ct_mao_sync.state.store import Checkpoint, Event, Processed, Sending, Store
 
 NOW = datetime(2026, 11, 1, 12, 30, tzinfo=UTC)
 
@@ -158,7 +159,7 @@ def test_the_life_of_an_entity_is_told_in_order_by_id_and_by_number(store: Store
     ]
     assert told[1].at == NOW + timedelta(hours=1)
     assert store.events("id-1") == told
-    assert [event.action for event in store.events("id-1", 1)] == ["cancel"]
+    assert [event.action for event in store.events("id-1", n=1)] == ["cancel"]
 
 
 # --- budget ----------------------------------------------------------------------------------------
@@ -178,21 +179,52 @@ def test_without_a_limit_requests_are_only_counted(store: Store) -> None:
 # --- upkeep ----------------------------------------------------------------------------------------
 
 
-def test_only_finished_and_old_keys_are_forgotten(store: Store) -> None:
-    long_ago = NOW - timedelta(days=91)
+def test_keys_are_kept_for_four_hundred_days(store: Store) -> None:
+    """A key only saves a comparison: forgetting it costs one, should the order ever change again."""
     store.record_processed(
         "orders",
-        [
-            applied("finished and old", at=long_ago, finished=True),
-            applied("unfinished and old", at=long_ago),
-            applied("finished and young", finished=True),
-        ],
+        [applied("old", at=NOW - timedelta(days=401)), applied("young", at=NOW - timedelta(days=399))],
     )
 
     store.prune(NOW)
 
-    kept = store.digests("orders", ["finished and old", "unfinished and old", "finished and young"])
-    assert set(kept) == {"unfinished and old", "finished and young"}
+    assert set(store.digests("orders", ["old", "young"])) == {"young"}
+
+
+def test_which_mao_order_an_order_is_is_never_forgotten(store: Store) -> None:
+    """What it was sent last is, after 400 days without a change; nothing that is under way."""
+    long_ago = NOW - timedelta(days=401)
+    store.adopt(
+        [Sending("old", "MAO-1", 1, {"a": "1"}), Sending("under way", "MAO-2", 1, {"a": "1"})], at=long_ago
+    )
+    store.mark_sending([Sending("under way", "MAO-2", 2, {"a": "2"})], at=long_ago)
+    store.adopt([Sending("young", "MAO-3", 1, {"a": "1"})], at=NOW)
+
+    assert store.prune(NOW)["sent"] == 1
+    assert store.prune(NOW)["sent"] == 0
+
+    sent = store.sent(["old", "under way", "young"])
+    assert (sent["old"].mao_order_id, sent["old"].base) == ("MAO-1", None)
+    assert sent["under way"].base and sent["under way"].candidates and sent["young"].base
+
+
+def test_discarded_dead_letters_go_and_waiting_ones_stay(store: Store) -> None:
+    for entity in ("discarded", "waiting"):
+        store.put_dead_letter(
+            job="orders",
+            entity=entity,
+            label=entity,
+            problem=Problem("order-locked", "m"),
+            version=1,
+            mapping_digest="",
+            at=NOW - timedelta(days=500),
+            run="r",
+        )
+    (letter,) = store.dead_letters(entity="discarded")
+    store.discard(letter.id, "old", at=NOW)
+
+    assert store.prune(NOW)["dead_letters"] == 1
+    assert [letter.entity for letter in store.dead_letters(include_discarded=True)] == ["waiting"]
 
 
 def test_history_is_kept_for_thirty_days_and_the_last_run_for_ever(store: Store) -> None:
@@ -203,7 +235,7 @@ def test_history_is_kept_for_thirty_days_and_the_last_run_for_ever(store: Store)
     store.add_events("young", [Event("a", "A", "update", "order A")], at=NOW)
     store.take_budget(NOW - timedelta(days=31), 5)
 
-    assert store.prune(NOW) == 3
+    assert sum(store.prune(NOW).values()) == 3
     assert {run.id for run in store.last_runs()} == {"young", "last of its job"}
     assert [event.action for event in store.events("a")] == ["update"]
 
@@ -211,5 +243,5 @@ def test_history_is_kept_for_thirty_days_and_the_last_run_for_ever(store: Store)
 def test_pruning_is_bounded(store: Store) -> None:
     store.add_events("r", [Event("a", "A", "x", "y")] * 30, at=NOW - timedelta(days=40))
 
-    assert store.prune(NOW, rows_max=20) == 20
-    assert store.prune(NOW, rows_max=20) == 10
+    assert store.prune(NOW, rows_max=20)["events"] == 20
+    assert store.prune(NOW, rows_max=20)["events"] == 10
