@@ -16,6 +16,9 @@ from ct_mao_sync.state.store import Store
 if TYPE_CHECKING:
     from ct_mao_sync.cli.wiring import Application
 
+SMALL_ROWS, SMALL_ROWS_MAX = 5, 1000
+"""Pages of searches whose rows are small have so many times the rows, up to the maximum."""
+
 Builder = Callable[["Application", Store, str, RunOptions, Executor], Job]
 
 
@@ -77,7 +80,9 @@ def _build_inventory(
         ManhattanInventoryClient(
             manhattan.http,
             section.organization,
-            page_size=section.page_size,
+            # Supply and items come as two or three short values a row: larger pages cost MAO no more.
+            page_size=max(section.page_size, min(SMALL_ROWS_MAX, SMALL_ROWS * section.page_size)),
+            page_size_safe=section.page_size,
             items_max=section.availability_items,
         ),
         manhattan,

@@ -27,9 +27,11 @@ class ManhattanInventoryClient:
         organization: str = "",
         *,
         page_size: int = 100,
+        page_size_safe: int | None = None,
         items_max: int = 100,
         endpoints: Mapping[str, str] = ENDPOINTS,
     ) -> None:
+        """`page_size`: rows of one search, small ones; `page_size_safe`: where MAO refuses so many."""
         self.http = http
         calls = ManhattanCalls(http, organization, endpoints)
         self._availability = Availability(calls, items_max)
@@ -41,6 +43,7 @@ class ManhattanInventoryClient:
             key="ItemId",
             template=_SUPPLY,
             size=page_size,
+            size_safe=page_size_safe,
             identity=lambda row: (row.get("ItemId"), row.get("LocationId")),
         )
         self._items = Scan(
@@ -49,6 +52,7 @@ class ManhattanInventoryClient:
             key="ItemId",
             template=_ITEM,
             size=page_size,
+            size_safe=page_size_safe,
             identity=lambda row: row.get("ItemId"),
         )
 

@@ -37,6 +37,7 @@ class Scan:
 
     key       the attribute that rows are sorted by; never changes, and several rows may share it
     identity  what makes two rows the same, whatever changed in them
+    size      rows of a page; `size_safe` where the tenant refuses so many (its limit is not published)
     """
 
     def __init__(
@@ -48,12 +49,14 @@ class Scan:
         template: Mapping[str, Any],
         size: int,
         identity: Callable[[Row], object],
+        size_safe: int | None = None,
     ) -> None:
         self._calls = calls
         self._endpoint = endpoint
         self._key = key
         self._template = template
         self._size = size
+        self._size_safe = min(size, size_safe or size)
         self._identity = identity
         self._by_key = True
         self._condition = ""
@@ -117,6 +120,16 @@ class Scan:
         return _scan_page(page, new, json.dumps(["pass", str(turn + 1), 0]))
 
     def _search(self, query: str, number: int) -> SearchPage:
+        try:
+            return self._send(query, number)
+        except RecordRejected:
+            # Past the first page the size was taken already, and another would mean other pages.
+            if number or self._size == self._size_safe:
+                raise
+            self._size = self._size_safe
+            return self._send(query, number)
+
+    def _send(self, query: str, number: int) -> SearchPage:
         return self._calls.search(
             self._endpoint,
             query,

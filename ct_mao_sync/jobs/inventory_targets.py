@@ -100,7 +100,8 @@ class InventoryTargets:
     def _read_entries(
         self, skus: Sequence[str]
     ) -> tuple[dict[tuple[str, str], EntryState | Rejection], float]:
-        chunks = self._commercetools.entry_chunks(skus, entries_per_sku=1 + len(self._locations.channel_keys))
+        channels = len(self._locations.channel_keys) if self._shows_locations else 0
+        chunks = self._commercetools.entry_chunks(skus, entries_per_sku=1 + channels)
         found: dict[tuple[str, str], EntryState | Rejection] = {}
         for rows in self._at_once(self._commercetools.read_entries_chunk, chunks):
             for row in rows:

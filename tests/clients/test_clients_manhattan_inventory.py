@@ -28,7 +28,12 @@ ODD_ITEMS = ["O'Brien", 'a"b', "back\\slash", "Größe-日本語", "sku-a", "SKU
 
 
 def mao(
-    adapter: Any = None, *, page_size: int = 100, items_max: int = 100, answer_max_bytes: int = 64_000_000
+    adapter: Any = None,
+    *,
+    page_size: int = 100,
+    page_size_safe: int | None = None,
+    items_max: int = 100,
+    answer_max_bytes: int = 64_000_000,
 ) -> ManhattanInventoryClient:
     http = HttpClient(
         base_url=API,
@@ -41,7 +46,9 @@ def mao(
         remote="manhattan",
         answer_max_bytes=answer_max_bytes,
     )
-    return ManhattanInventoryClient(http, "ACME", page_size=page_size, items_max=items_max)
+    return ManhattanInventoryClient(
+        http, "ACME", page_size=page_size, page_size_safe=page_size_safe, items_max=items_max
+    )
 
 
 def ok(data: Any, total: Any = None, **more: Any) -> Any:
@@ -341,7 +348,9 @@ class Table:
         by_key: bool = True,
         total: bool = True,
         size_max: int = 1_000,
+        refuses_over: int = 10_000,
     ) -> None:
+        self.refuses_over = refuses_over
         self.rows, self.key, self.by_key, self.total, self.size_max = rows, key, by_key, total, size_max
         self.bodies: list[dict[str, Any]] = []
         self.before: Callable[[], None] = lambda: None
@@ -351,6 +360,8 @@ class Table:
         body = json.loads(request.body)
         self.bodies.append(body)
         assert body["Sort"] == [{"attribute": self.key, "direction": "asc"}]
+        if body["Size"] > self.refuses_over:
+            return failed("Size is too large")
         after = body["Query"].rpartition(f"{self.key} > '")[2][:-1] if " > '" in body["Query"] else ""
         if after and not self.by_key:
             return failed(f"{self.key} cannot be compared")
@@ -448,6 +459,13 @@ def test_rows_that_change_while_they_are_read_hide_none() -> None:
     table.before = move
     found = items_in(supply_pages(mao(Scripted(table), page_size=10)))
     assert found >= {f"I{n:03d}" for n in range(100)} - {"I002", "I004"}
+
+
+def test_a_tenant_that_refuses_large_pages_is_asked_for_small_ones() -> None:
+    table = Table([supply(f"I{n:03d}") for n in range(30)], refuses_over=10)
+    client = mao(Scripted(table), page_size=25, page_size_safe=10)
+    assert items_in(supply_pages(client)) == {f"I{n:03d}" for n in range(30)}
+    assert [body["Size"] for body in table.bodies[:3]] == [25, 10, 10]
 
 
 def test_a_scan_goes_on_in_a_later_process() -> None:

@@ -168,8 +168,9 @@ def lose_units(world: InventoryWorld, rng: random.Random) -> str:
 
 
 def archive(world: InventoryWorld, rng: random.Random) -> str:
+    """What is done with."""
     order = _some_mao_order(world, rng)
-    if order is None:
+    if order is None or not (order.get("IsCancelled") or Decimal(order["MinFulfillmentStatusId"]) >= 7000):
         return ""
     world.lifecycle.archive(order["OrderId"])
     return f"{order['OrderId']}: MAO archives it"

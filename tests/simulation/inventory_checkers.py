@@ -18,9 +18,10 @@ def check_end(world: InventoryWorld) -> None:
     check_second_run_writes_nothing(world)
     if letters := world.open_letters():
         raise Violation(f"left over: {[(each.code, each.message) for each in letters.values()]}")
-    offerable = world.offerable()
+    offerable, undecided = world.offerable(), world.undecided_items()
     for place, quantity in world.shown().items():
-        if quantity != max(0, offerable[place]):
+        careful = world.sold_as(place[0])[0] in undecided and quantity < offerable[place]
+        if quantity != max(0, offerable[place]) and not careful:
             raise Violation(f"quiet, and {place} shows {quantity}; MAO can promise {offerable[place]}")
 
 

@@ -221,6 +221,11 @@ class InventoryWorld(Stage):
             sold[place] = sold.get(place, Decimal(0)) + units * most
         return {place: self._whole(place, sold) for place in self.entries()}
 
+    def undecided_items(self) -> set[str]:
+        """Items of orders that wait for a person: until then the shop may offer less."""
+        orders = [self.shop[entity] for entity in self.open_letters("orders")]
+        return {self.sold_as(line["variant"]["sku"])[0] for order in orders for line in order["lineItems"]}
+
     def _whole(self, place: Place, less: Mapping[Place, Decimal]) -> int:
         sku, channel_id = place
         item, units = self.sold_as(sku)
