@@ -32,6 +32,16 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "errors",
         "Look at records that were set aside, or discard them.",
     ),
+    "overview": (
+        "ct_mao_sync.cli.overview",
+        "overview",
+        "How every job is: watermark, lag, what waits, last and next run.",
+    ),
+    "report": (
+        "ct_mao_sync.cli.report",
+        "report",
+        "What happened in the last days, as text or as one HTML page.",
+    ),
     "trace": (
         "ct_mao_sync.cli.trace",
         "trace",

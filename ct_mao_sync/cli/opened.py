@@ -37,7 +37,9 @@ def opened(context: click.Context) -> Iterator[Application]:
 
 
 @contextmanager
-def opened_state(context: click.Context) -> Iterator[tuple[Application, Store]]:
-    """The application and its state file."""
-    with opened(context) as application, application.open_store() as store:
-        yield application, store
+def opened_state(context: click.Context, *, create: bool = True) -> Iterator[tuple[Application, Store]]:
+    """The application and its state file; with `create=False` none is made where there is none."""
+    with opened(context) as application:
+        absent = not create and not application.config.state_path.exists()
+        with application.open_store(dry_run=absent) as store:
+            yield application, store

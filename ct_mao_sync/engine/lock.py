@@ -26,6 +26,18 @@ def lock_path(state_path: Path, job: str) -> Path:
     return state_path.with_name(f"{state_path.name}.{job}.lock")
 
 
+def is_locked(state_path: Path, job: str) -> bool:
+    """Whether a run of the job is alive at this moment. Makes no file."""
+    try:
+        handle = os.open(lock_path(state_path, job), os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not _locked(handle)
+    finally:
+        os.close(handle)
+
+
 @contextlib.contextmanager
 def job_lock(state_path: Path, job: str, wait_s: float, clock: Clock) -> Iterator[None]:
     """Holds the lock of the job for the time of the block, after waiting up to `wait_s` for it.

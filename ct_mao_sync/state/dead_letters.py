@@ -167,6 +167,11 @@ class DeadLetters(StateFile):
             for row in rows
         ]
 
+    def oldest_dead_letters(self, count: int) -> list[DeadLetter]:
+        """Those that have waited longest."""
+        sql = "SELECT * FROM dead_letters WHERE state = 'open' ORDER BY first_at, id LIMIT ?"
+        return [_dead_letter(row) for row in self._rows(sql, [count])]
+
     def dead_letter(self, id: int) -> DeadLetter | None:
         """By its number, discarded or not."""
         rows = self._rows("SELECT * FROM dead_letters WHERE id = ?", [id])

@@ -33,6 +33,7 @@ from ct_mao_sync.state.in_flight import InFlight
 from ct_mao_sync.state.incidents import Incidents
 from ct_mao_sync.state.returns import FollowedReturn, OutboxRow, Returns
 from ct_mao_sync.state.sent_orders import SentOrders
+from ct_mao_sync.state.statistics import Statistics
 from ct_mao_sync.state.upkeep import Upkeep
 
 __all__ = [
@@ -52,7 +53,7 @@ __all__ = [
 ]
 
 
-class Store(DeadLetters, History, SentOrders, InFlight, Imports, Incidents, Returns, Upkeep):
+class Store(DeadLetters, History, SentOrders, InFlight, Imports, Incidents, Returns, Statistics, Upkeep):
     def salt(self) -> bytes:
         """Of keyed hashes; 32 random bytes, made with the file."""
         return bytes.fromhex(self._rows("SELECT value FROM meta WHERE key = 'salt'")[0]["value"])
