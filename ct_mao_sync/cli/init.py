@@ -240,6 +240,7 @@ def _tell(
             say(f"  export CREDENTIALS_DIRECTORY={folder}    (for commands typed by hand)")
     if new_config is not None:
         say(f"  look through {new_config}, above all [mapping.shipping_methods] and [orders]")
+        say(f"  ct-mao-sync {here}doctor")
         say(f"  ct-mao-sync {here}sync orders --dry-run")
     if systemd is not None:
         timers = " ".join(file.name for file in files if file.suffix == ".timer")

@@ -16,6 +16,7 @@ from ct_mao_sync.cli.options import global_options
 COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "init": ("ct_mao_sync.cli.init", "init", "Write a commented configuration, systemd units, a crontab."),
     "sync": ("ct_mao_sync.cli.sync", "sync", "Run a job once: read what changed, write the difference."),
+    "doctor": ("ct_mao_sync.cli.doctor", "doctor", "Check everything a run relies on; write nothing."),
     "setup": (
         "ct_mao_sync.cli.setup",
         "setup",

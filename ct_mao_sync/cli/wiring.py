@@ -51,6 +51,8 @@ class Application:
     """Instead of `sync.retry_seconds`, when that is longer."""
     only_looks: bool = False
     """Its clients refuse to send a write."""
+    keeps_tokens: bool = True
+    """False: each token is fetched afresh, so that what it may do is known."""
     _clients: list[HttpClient] = field(default_factory=list)
     _budgets: list[RequestBudget] = field(default_factory=list)
 
@@ -191,7 +193,8 @@ class Application:
 
     def _token(self, auth_url: str, remote: str, run: str, grant: Grant) -> TokenSource:
         http = self._http(auth_url, remote, run, None, url_key=f"{remote}.auth_url")
-        return TokenSource(http=http, grant=grant, clock=self.clock, folder=self.config.state_path.parent)
+        folder = self.config.state_path.parent if self.keeps_tokens else None
+        return TokenSource(http=http, grant=grant, clock=self.clock, folder=folder)
 
     def _http(
         self, base_url: str, remote: str, run: str, token: TokenSource | None, *, url_key: str = ""

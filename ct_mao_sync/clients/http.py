@@ -46,6 +46,8 @@ Params = Mapping[str, str] | Sequence[tuple[str, str]]
 class Tokens(Protocol):
     """Where the bearer token comes from; `clients.token.TokenSource` is the one there is."""
 
+    @property
+    def scopes(self) -> frozenset[str]: ...
     def token(self) -> str: ...
     def renew(self, failed: str) -> str: ...
 
@@ -122,6 +124,11 @@ class HttpClient:
 
     def __repr__(self) -> str:
         return f"HttpClient({self.remote}, {self.host})"
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """Of the token in use; see `TokenSource.scopes`."""
+        return self._token.scopes if self._token is not None else frozenset()
 
     @property
     def requests_sent(self) -> int:

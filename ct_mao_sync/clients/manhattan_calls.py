@@ -26,6 +26,7 @@ ENDPOINTS: Mapping[str, str] = MappingProxyType(
         "location-availability": "/inventory/api/availability/location/availabilitydetail",
         "supply-search": "/inventory/api/inventory/supply/search",
         "item-search": "/item/api/item/item/search",
+        "location-search": "/inventory/api/inventory/location/search",
     }
 )
 # MAO documents no way to escape a quote in a query.

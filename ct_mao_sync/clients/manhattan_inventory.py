@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from ct_mao_sync.clients.http import HttpClient
 from ct_mao_sync.clients.manhattan_availability import Availability, AvailabilityAnswer, Kind
-from ct_mao_sync.clients.manhattan_calls import ENDPOINTS, ManhattanCalls, render_moment
+from ct_mao_sync.clients.manhattan_calls import ENDPOINTS, ManhattanCalls, is_queryable, render_moment
 from ct_mao_sync.clients.manhattan_scan import Scan, ScanPage
 
 _SUPPLY = {"ItemId": None, "LocationId": None, "UpdatedTimestamp": None}
 _ITEM = {"ItemId": None}
+_LOCATION = {"LocationId": None, "DisplayId": None}
+_LOCATIONS_MAX = 100
 
 
 class ManhattanInventoryClient:
@@ -33,7 +36,7 @@ class ManhattanInventoryClient:
     ) -> None:
         """`page_size`: rows of one search, small ones; `page_size_safe`: where MAO refuses so many."""
         self.http = http
-        calls = ManhattanCalls(http, organization, endpoints)
+        calls = self._calls = ManhattanCalls(http, organization, endpoints)
         self._availability = Availability(calls, items_max)
         # Supply records have no id of their own in MAO's documents, and the item is all we look for: the
         # records of an item beyond a page's end may stay unread.
@@ -106,6 +109,24 @@ class ManhattanInventoryClient:
     def search_items_page(self, *, cursor: str | None = None) -> ScanPage:
         """All items of the item master: ItemId."""
         return self._items.read_page("", cursor)
+
+    def read_locations(self, location_ids: Sequence[str]) -> list[Mapping[str, Any]]:
+        """Those that MAO's inventory knows, by LocationId or DisplayId: both of each. Ids that a query cannot
+        hold are left out."""
+        wanted = [each for each in dict.fromkeys(location_ids) if is_queryable(each)]
+        found: list[Mapping[str, Any]] = []
+        for start in range(0, len(wanted), _LOCATIONS_MAX):
+            listed = ",".join(f"'{each}'" for each in wanted[start : start + _LOCATIONS_MAX])
+            query = f"LocationId IN ({listed}) or DisplayId IN ({listed})"
+            page = self._calls.search(
+                "location-search",
+                query,
+                template=_LOCATION,
+                size=2 * _LOCATIONS_MAX,
+                sort=[("LocationId", "asc")],
+            )
+            found += page.rows
+        return found
 
     def _read(
         self,

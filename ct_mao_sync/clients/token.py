@@ -97,11 +97,18 @@ class TokenSource:
         self._file = folder / self._file_name() if folder is not None else None
         self._lock = threading.Lock()
         self._held: _Held | None = None
+        self._scopes: frozenset[str] = frozenset()
         self._asked_file = False
         self._warned = False
 
     def __repr__(self) -> str:
         return f"TokenSource({self._http.host})"
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What the token that was fetched last may do, as its server said; empty when it came out of the
+        file, and where the server says nothing."""
+        return self._scopes
 
     @property
     def file(self) -> Path | None:
@@ -144,6 +151,7 @@ class TokenSource:
             early_s = min(RENEW_BEFORE_S, lifetime_s / 10)
             renew_at = self._clock.now() + timedelta(seconds=lifetime_s - early_s)
             held = _Held(answer.json["access_token"], renew_at)
+            self._scopes = frozenset(str(answer.json.get("scope") or "").split())
             self._write_file(held)
             return held
         raise stopped

@@ -78,6 +78,26 @@ def job_lock(state_path: Path, job: str, wait_s: float, clock: Clock) -> Iterato
         os.close(handle)
 
 
+def holder_of(state_path: Path, job: str) -> int | None:
+    """The process that runs the job now, 0 when it did not say who it is; None when no run is alive. Holds a
+    shared lock for a moment: nothing is created or written."""
+    try:
+        handle = os.open(lock_path(state_path, job), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (BlockingIOError, InterruptedError):
+        text = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
+        return int(text) if text.isdigit() else 0
+    except OSError:
+        return None
+    else:
+        return None
+    finally:
+        os.close(handle)
+
+
 def _locked(handle: int) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -78,6 +78,20 @@ def wanted_resources(config: Config, jobs: Collection[str]) -> list[Wanted]:
                 config.status.line_states.items(), key=lambda item: MILESTONES.index(item[0])
             )
         ]
+    if "returns" in jobs and config.returns.item_type:
+        fields = {
+            field_name: "Money" if value == "amount" else "String"
+            for value, field_name in config.returns.item_fields.items()
+        }
+        found.append(
+            Wanted(
+                "types",
+                config.returns.item_type,
+                "returns.item_type",
+                of_resource="order-return-item",
+                fields=fields,
+            )
+        )
     return list({(each.resource, each.key, each.role): each for each in reversed(found)}.values())[::-1]
 
 

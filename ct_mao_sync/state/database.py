@@ -213,6 +213,11 @@ class StateFile:
             migrations.apply(self._db)
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", [str(schema)])
 
+    def migrations_pending(self) -> int:
+        """How many migrations opening it for a run would apply."""
+        with _speaking_of(self.path):
+            return len(migrations.pending(self._db))
+
     def close(self) -> None:
         with contextlib.suppress(sqlite3.Error):
             self._db.conn.close()
