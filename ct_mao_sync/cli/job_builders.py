@@ -69,11 +69,28 @@ def _build_inventory(
     from ct_mao_sync.clients.commercetools_inventory import CommercetoolsInventoryClient
     from ct_mao_sync.clients.manhattan_inventory import ManhattanInventoryClient
     from ct_mao_sync.jobs.inventory import InventoryJob
+    from ct_mao_sync.jobs.inventory_imports import ImportWriter
 
     _check_inventory(application.config)
     commercetools = application.commercetools(run)
     manhattan = application.manhattan(run, dry_run=options.dry_run)
     section = application.config.manhattan
+    inventory = application.config.inventory
+    imports: ImportWriter | None = None
+    # Also by REST alone: what an earlier run has sent to the Import API has to be settled.
+    under_way = bool(store.open_imports())
+    if inventory.writer != "rest" or under_way:
+        client = application.import_api(run)
+        if client is not None:
+            imports = ImportWriter(
+                client,
+                inventory.import_container,
+                store,
+                clock=application.clock,
+                wait_s=float(inventory.import_wait_seconds),
+            )
+        elif under_way:
+            raise ConfigError([_no_import_url(application.config, "imports of an earlier run are under way")])
     return InventoryJob(
         application.config,
         CommercetoolsInventoryClient(commercetools.http, commercetools.project_key),
@@ -89,6 +106,7 @@ def _build_inventory(
         store,
         clock=application.clock,
         submit=executor.submit,
+        imports=imports,
         full=options.full,
     )
 
@@ -115,17 +133,20 @@ def _check_inventory(config: Config) -> None:
                 'add "<MAO LocationId>" = "<channel key>" under [mapping.locations]',
             )
         )
-    if inventory.writer == "import-api":
-        problems.append(
-            Problem(
-                "config-invalid",
-                f'{config.path}: inventory.writer = "import-api" is not built yet; allowed: "auto", "rest"',
-                "inventory.writer",
-                'writer = "auto" under [inventory] writes by REST for now',
-            )
-        )
+    if inventory.writer == "import-api" and not config.commercetools.import_url:
+        problems.append(_no_import_url(config, 'inventory.writer is "import-api"'))
     if problems:
         raise ConfigError(problems)
+
+
+def _no_import_url(config: Config, why: str) -> Problem:
+    return Problem(
+        "config-invalid",
+        f"{config.path}: commercetools.import_url is missing; {why}",
+        "commercetools.import_url",
+        "add the address of the Import API of your region under [commercetools]: "
+        'import_url = "https://import.….commercetools.com"',
+    )
 
 
 def _build_returns(

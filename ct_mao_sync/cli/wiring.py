@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from ct_mao_sync.cli.job_builders import BUILDERS, jobs_on
 from ct_mao_sync.clients.commercetools import CommercetoolsClient
+from ct_mao_sync.clients.commercetools_import import ImportClient
 from ct_mao_sync.clients.http import HttpClient
 from ct_mao_sync.clients.manhattan import ManhattanClient
 from ct_mao_sync.clients.token import Grant, TokenSource, commercetools_grant, manhattan_grant
@@ -166,13 +167,23 @@ class Application:
 
     def commercetools(self, run: str) -> CommercetoolsClient:
         section = self.config.commercetools
-        grant = commercetools_grant(
-            section.client_id, section.client_secret.get_secret_value(), section.scopes
-        )
-        token = self._token(section.auth_url, "commercetools", run, grant)
-        return CommercetoolsClient(
-            self._http(section.api_url, "commercetools", run, token), section.project_key
-        )
+        http = self._http(section.api_url, "commercetools", run, self._commercetools_token(run))
+        return CommercetoolsClient(http, section.project_key)
+
+    def import_api(self, run: str) -> ImportClient | None:
+        """None where the configuration has no address of it."""
+        section = self.config.commercetools
+        if not section.import_url:
+            return None
+        token = self._commercetools_token(run)
+        http = self._http(section.import_url, "commercetools", run, token, url_key="commercetools.import_url")
+        return ImportClient(http, section.project_key)
+
+    def _commercetools_token(self, run: str) -> TokenSource:
+        section = self.config.commercetools
+        secret = section.client_secret.get_secret_value()
+        grant = commercetools_grant(section.client_id, secret, section.scopes)
+        return self._token(section.auth_url, "commercetools", run, grant)
 
     def manhattan(self, run: str, *, dry_run: bool = False) -> ManhattanClient:
         section = self.config.manhattan

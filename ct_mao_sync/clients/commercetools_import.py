@@ -139,13 +139,13 @@ class ImportClient:
     def read_operations(self, container: str, operation_ids: Collection[str]) -> list[Operation]:
         """Those of these operations that can be found, in no particular order, the newest by pages of 500.
 
-        At most the latest 10,500 operations of a container can be listed: read them before that many more
-        have been added.
+        At most the latest 10,500 operations of a container can be listed, and not many more pages are read
+        than these operations fill: read them before that many more have been added.
         """
         wanted = dict.fromkeys(operation_ids)
         found: dict[str, Operation] = {}
         if len(wanted) > 1:
-            self._list(container, "", wanted, found)
+            self._list(container, "", wanted, found, pages_max=len(wanted) // PAGE_SIZE_MAX + 2)
         missing = [each for each in wanted if each not in found]
         for operation_id in missing[:BY_ID_MAX]:
             if (operation := self.read_operation(operation_id)) is not None:
@@ -167,7 +167,12 @@ class ImportClient:
         return list(found.values())
 
     def _list(
-        self, container: str, state: str, wanted: Mapping[str, None] | None, found: dict[str, Operation]
+        self,
+        container: str,
+        state: str,
+        wanted: Mapping[str, None] | None,
+        found: dict[str, Operation],
+        pages_max: int = OFFSET_MAX,
     ) -> int:
         """Newest first, so that operations that are added meanwhile repeat rows and hide none. Gives the
         number of pages."""
@@ -188,7 +193,7 @@ class ImportClient:
             allowed = answer.json.get("limit")
             if len(rows) < (allowed if isinstance(allowed, int) and allowed > 0 else PAGE_SIZE_MAX):
                 return pages
-            if wanted is not None and len(found) >= len(wanted):
+            if wanted is not None and (len(found) >= len(wanted) or pages >= pages_max):
                 return pages
         return pages
 

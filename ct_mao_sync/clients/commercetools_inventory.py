@@ -21,6 +21,7 @@ from ct_mao_sync.errors import Problem, RecordRejected, VersionConflict
 
 SKUS_MAX = 150  # the batch of commercetools' own inventory sync
 _BY_SKU = "sku in ({})"
+_WITHOUT_CHANNEL = f"{_BY_SKU} and supplyChannel is not defined"
 # commercetools docs, errors: the create was repeated or raced; the entry that is there is to be read.
 _EXISTS = frozenset({"DuplicateField", "DuplicateFieldWithConflictingResource"})
 
@@ -39,13 +40,14 @@ class CommercetoolsInventoryClient:
         # One below the page size: a full page has to be followed by another request.
         fitting = (PAGE_SIZE_MAX - 1) // max(1, entries_per_sku)
         most = max(1, min(SKUS_MAX, fitting))
-        return list(self._project.chunks("/inventory", _BY_SKU, _sendable(skus), most=most))
+        return list(self._project.chunks("/inventory", _WITHOUT_CHANNEL, _sendable(skus), most=most))
 
-    def read_entries_chunk(self, skus: Sequence[str]) -> list[Row]:
-        """Every entry of these SKUs, of all channels and without, each once, in no particular order.
-        `skus` is one of `entry_chunks`."""
+    def read_entries_chunk(self, skus: Sequence[str], *, with_channels: bool = True) -> list[Row]:
+        """Every entry of these SKUs, of all channels and without (only those without where `with_channels`
+        is false), each once, in no particular order. `skus` is one of `entry_chunks`."""
         asked = _sendable(skus)
-        rows = self._project.read_all_in("/inventory", _BY_SKU, asked) if asked else []
+        predicate = _BY_SKU if with_channels else _WITHOUT_CHANNEL
+        rows = self._project.read_all_in("/inventory", predicate, asked) if asked else []
         wanted = frozenset(asked)
         return [row for row in rows if row.get("sku") in wanted]
 

@@ -8,31 +8,31 @@ with `quantityOnStock`; cart reservations stay commercetools' own.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from decimal import Decimal
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
+from ct_mao_sync.clients.commercetools_import import RESOURCES_MAX
 from ct_mao_sync.clients.commercetools_inventory import CommercetoolsInventoryClient
 from ct_mao_sync.clients.manhattan import ManhattanClient
 from ct_mao_sync.clients.manhattan_inventory import ManhattanInventoryClient
 from ct_mao_sync.config import Config
 from ct_mao_sync.engine.clock import Clock
-from ct_mao_sync.engine.job import OneByOne, Pass
-from ct_mao_sync.engine.values import Change, Desired, Difference, Outcome, Page, Plan, Skip
-from ct_mao_sync.errors import RecordRejected, Rejection
+from ct_mao_sync.engine.job import Pass
+from ct_mao_sync.engine.values import Change, Desired, Difference, Outcome, Page, Plan, Settled, Skip
+from ct_mao_sync.errors import Rejection
+from ct_mao_sync.jobs.inventory_imports import Ended, ImportWriter
 from ct_mao_sync.jobs.inventory_in_flight import InFlightOrders
+from ct_mao_sync.jobs.inventory_looks import EntryLook, EntryLooks
+from ct_mao_sync.jobs.inventory_rest import Finished, write_entry
 from ct_mao_sync.jobs.inventory_source import SWEEP_PASS, InventorySource
 from ct_mao_sync.jobs.inventory_targets import EntryReading, InventoryTargets, Submit
 from ct_mao_sync.mapping.inventory_entry import split_entity
 from ct_mao_sync.mapping.inventory_plan import (
-    CreateEntry,
-    EntryTarget,
     EntryWanted,
-    UpdateEntry,
+    ImportEntry,
     guard_drops,
     inventory_rules,
-    plan_entry,
 )
 from ct_mao_sync.mapping.inventory_writes import entry_differences
 from ct_mao_sync.mapping.item_units import ItemUnits
@@ -43,15 +43,11 @@ from ct_mao_sync.state.store import Store
 NAME = "inventory"
 
 
-@dataclass(frozen=True, slots=True)
-class _Finished:
-    """Outcome state: the entry is in line with these units in flight."""
-
-    mark: EntryMark
-    written: bool
+IDLE_TOGETHER = 500
+"""Entries that need nothing, planned in one go."""
 
 
-class InventoryJob(OneByOne):
+class InventoryJob:
     """See engine.job.Job for what each method is asked."""
 
     name = NAME
@@ -68,14 +64,16 @@ class InventoryJob(OneByOne):
         *,
         clock: Clock,
         submit: Submit,
+        imports: ImportWriter | None = None,
         full: bool = False,
     ) -> None:
+        """`imports`: None where the Import API is not used at all."""
         self._config = config
         self._commercetools = commercetools
         self._manhattan = manhattan
         self._clock = clock
-        # The Import API is not used yet: every entry is written with its version.
-        self._rules = replace(inventory_rules(config), writer="rest")
+        self._imports = imports
+        self._rules = inventory_rules(config)
         self._item_units = ItemUnits(config.skus, config.mapping.uom, config.orders.default_uom)
         self._locations = Locations(config.mapping.locations)
         self._targets = InventoryTargets(
@@ -98,9 +96,17 @@ class InventoryJob(OneByOne):
             self._locations,
             sweep_due=sweep_due,
         )
-        self._counted: dict[str, dict[tuple[str, str], int]] = {}
+        self._looks = EntryLooks(
+            self._rules,
+            self._item_units,
+            self._in_flight,
+            imports,
+            clock=clock,
+            settle_s=config.manhattan.settle_seconds,
+        )
         self._seen_positive = 0
         self._seen = 0
+        self._looked_after_imports = False
 
     # ---- source ----------------------------------------------------------------------------------
 
@@ -143,68 +149,30 @@ class InventoryJob(OneByOne):
 
     def complete_targets(
         self, store: Store, wanted: Sequence[Desired], targets: Mapping[str, EntryReading]
-    ) -> dict[str, EntryTarget]:
-        """The orders in flight, asked for last. Where an entry could be raised, they are asked for only when
-        commercetools' own figures have had the time to follow its orders."""
+    ) -> dict[str, EntryLook]:
         if not wanted:
             return {}
         readings = [targets[desired.entity] for desired in wanted]
-        read_s = max(reading.entries_read_s for reading in readings)
-        if any(_could_rise(reading) for reading in readings):
-            self._clock.sleep(read_s + self._rules.raise_delay_s - self._clock.monotonic())
-        began_s = self._clock.monotonic()
-        began_at = min((r.figure_began_at for r in readings if r.figure_began_at), default=None)
-        before = (began_at or self._clock.now()) - timedelta(seconds=self._config.manhattan.settle_seconds)
-        self._in_flight.refresh(store, settled_before=before, changed=self._source.take_changed_orders())
-        records = [desired.record for desired in wanted]
-        skus = {sku for record in records for sku in (*self._item_units.skus_of(record.item), record.sku)}
-        sums, by_item, by_channel = self._in_flight.sums(store, skus)
-        marks = store.entry_marks([desired.entity for desired in wanted])
-        importing = store.importing([desired.entity for desired in wanted])
-        completed = {}
-        for record, reading in zip(records, readings, strict=True):
-            in_flight = (
-                by_channel.get((record.item, record.channel_id), Decimal(0))
-                if record.channel_key
-                else self._in_flight_of_network(record, by_item, by_channel)
-            )
-            mark = marks.get(record.entity)
-            figure, entry = reading.figure, reading.entry
-            completed[record.entity] = EntryTarget(
-                entry=None if isinstance(entry, Rejection) else entry,
-                figure=entry if isinstance(entry, Rejection) else figure,
-                in_flight=in_flight,
-                entries_read_s=reading.entries_read_s,
-                orders_read_began_s=began_s,
-                pending_import=record.entity in importing,
-                last_written_version=mark.version if mark else None,
-            )
-            self._counted[record.sku] = {key: n for key, n in sums.items() if key[0] == record.sku}
-        return completed
-
-    def _in_flight_of_network(
-        self,
-        record: EntryWanted,
-        by_item: Mapping[str, Decimal],
-        by_channel: Mapping[tuple[str, str], Decimal],
-    ) -> Decimal:
-        """Sales of every channel take from the network's figure."""
-        return by_item.get(record.item, Decimal(0))
+        return self._looks.complete(
+            store,
+            [desired.record for desired in wanted],
+            readings,
+            changed_orders=self._source.take_changed_orders(),
+        )
 
     def guard(
         self,
-        wanted: Sequence[tuple[Desired, EntryTarget]],
+        wanted: Sequence[tuple[Desired, EntryLook]],
         totals: dict[str, int],
         allow: frozenset[str],
     ) -> Mapping[str, Rejection]:
         """Falls to 0 on a large scale wait for a person; nothing else is ever held back."""
         plans = []
-        for desired, target in wanted:
-            planned = plan_entry(desired.record, target, self._rules)
+        for _, look in wanted:
             self._seen += 1
-            if not isinstance(planned, Rejection):
-                plans.append(planned)
-                self._seen_positive += planned.quantity > 0
+            if not isinstance(look.planned, Rejection):
+                plans.append(look.planned)
+                self._seen_positive += look.planned.quantity > 0
         guard = guard_drops(
             plans,
             drops_before=totals.get("drops", 0),
@@ -215,83 +183,83 @@ class InventoryJob(OneByOne):
         totals["drops"] = guard.drops
         return guard.held
 
-    def plan(self, wanted: Desired, target: EntryTarget, base: EntryMark | None) -> Plan | Rejection | Skip:
-        planned = plan_entry(wanted.record, target, self._rules)
+    def groups(self, wanted: Sequence[tuple[Desired, EntryLook]]) -> Sequence[Sequence[Desired]]:
+        """Entries with a version alone and first, imports together, and what needs nothing in large heaps."""
+        alone: list[Sequence[Desired]] = []
+        idle: list[Desired] = []
+        requests: list[list[Desired]] = []
+        keys: set[str] = set()
+        for desired, look in wanted:
+            if isinstance(look.planned, Rejection) or not look.planned.writes:
+                idle.append(desired)
+                continue
+            (write,) = look.planned.writes
+            if not isinstance(write, ImportEntry):
+                alone.append((desired,))
+                continue
+            if not requests or len(requests[-1]) == RESOURCES_MAX or write.key in keys:
+                requests.append([])
+                keys = set()
+            requests[-1].append(desired)
+            keys.add(write.key)
+        heaps = [idle[start : start + IDLE_TOGETHER] for start in range(0, len(idle), IDLE_TOGETHER)]
+        return [*alone, *requests, *heaps]
+
+    def plan(self, wanted: Desired, target: EntryLook, base: EntryMark | None) -> Plan | Rejection | Skip:
+        planned, figure = target.planned, target.target.figure
         if isinstance(planned, Rejection):
             return planned
-        figure = target.figure
         assert not isinstance(figure, Rejection)
         if planned.kind in ("missing", "outdated", "waiting"):
             absent = planned.kind == "missing" and figure.is_listed
             return Skip(planned.reason, missing="target" if absent else "")
+        if planned.kind == "pending":
+            return Plan(wanted.entity, wanted.label, pending=True)
         return Plan(
             wanted.entity,
             wanted.label,
             writes=planned.writes,
             summary=tuple(f"{w.action} {w.subject}: {w.summary}" for w in planned.writes),
-            pending=planned.kind == "pending",
-            state=_Finished(EntryMark(wanted.entity, planned.quantity, None, figure.at), written=False),
+            state=Finished(EntryMark(wanted.entity, planned.quantity, None, figure.at), written=False),
         )
 
-    def differences(self, wanted: Desired, target: EntryTarget, plan: Plan) -> Sequence[Difference]:
+    def differences(self, wanted: Desired, target: EntryLook, plan: Plan) -> Sequence[Difference]:
         return [Difference(*each) for write in plan.writes for each in entry_differences(write)]
 
     # ---- write -----------------------------------------------------------------------------------
 
-    def intend(self, store: Store, wanted: Sequence[tuple[Desired, EntryTarget]], now: datetime) -> None:
-        return None
+    def intend(self, store: Store, wanted: Sequence[tuple[Desired, EntryLook]], now: datetime) -> None:
+        imports = []
+        for desired, look in wanted:
+            if isinstance(look.planned, Rejection) or not look.planned.writes:
+                continue
+            (write,) = look.planned.writes
+            if isinstance(write, ImportEntry):
+                imports.append(write)
+            elif self._imports is not None:
+                self._looks.by_rest.add(desired.entity)
+        if imports and self._imports is not None:
+            self._imports.intend(store, imports, now)
 
     def apply(self, plans: Sequence[Plan]) -> list[Outcome]:
-        return [self._apply(plan) for plan in plans]
-
-    def _apply(self, plan: Plan) -> Outcome:
-        (write,) = plan.writes
-        try:
-            row = self._write(write)
-        except RecordRejected as error:
-            problem = error.problem
-            told = problem.context.get("remote_message") or problem.message
-            return Outcome(
-                plan.entity,
-                plan.label,
-                "rejected",
-                rejection=Rejection(
-                    "target-refused",
-                    f"{write.subject}: commercetools refused to {write.action} it: {told}",
-                    hint="correct what it names, then: "
-                    f"ct-mao-sync replay-errors --job inventory --entity {plan.entity!r}",
-                    context=problem.context,
-                ),
-                target_failure=True,
-            )
-        version = row.get("version")
-        mark = replace(plan.state.mark, version=version if isinstance(version, int) else None)
-        done = f"{write.action} {write.subject}"
-        return Outcome(
-            plan.entity,
-            plan.label,
-            "written",
-            reason=done,
-            state=_Finished(mark, written=True),
-            writes=(f"{done}: {write.summary}",),
-        )
-
-    def _write(self, write: Any) -> Mapping[str, Any]:
-        if isinstance(write, CreateEntry):
-            return self._commercetools.create_entry(write.body)
-        assert isinstance(write, UpdateEntry)
-        address = {"key": write.key} if write.key else {"entry_id": write.entry_id}
-        return self._commercetools.update_entry(write.version, write.actions, **address)
+        if isinstance(plans[0].writes[0], ImportEntry):
+            assert self._imports is not None
+            return self._imports.write(plans)
+        return [write_entry(self._commercetools, plan) for plan in plans]
 
     # ---- state -----------------------------------------------------------------------------------
 
     def record(self, store: Store, outcomes: Sequence[Outcome], now: datetime) -> None:
-        done = [o.state for o in outcomes if isinstance(o.state, _Finished)]
-        store.mark_entries([each.mark for each in done if each.written])
-        store.mark_figures([each.mark for each in done if not each.written])
-        for each in done:
-            sku, _ = split_entity(each.mark.entity)
-            store.mark_in_flight_counted([sku], self._counted.get(sku, {}))
+        done = [o.state for o in outcomes if isinstance(o.state, Finished)]
+        written = [each.mark for each in done if each.written]
+        written += [o.state.mark for o in outcomes if isinstance(o.state, Ended) and o.state.mark]
+        unchanged = [each.mark for each in done if not each.written]
+        store.mark_entries(written)
+        store.mark_figures(unchanged)
+        if self._imports is not None:
+            self._imports.record(store, outcomes)
+        skus = dict.fromkeys(split_entity(mark.entity)[0] for mark in (*written, *unchanged))
+        store.mark_in_flight_counted(skus, self._looks.counted(skus))
 
     def page_done(self, store: Store, scan: Pass, *, last: bool, now: datetime) -> None:
         if scan.name != SWEEP_PASS:
@@ -311,12 +279,28 @@ class InventoryJob(OneByOne):
         skus = self._item_units.siblings(store.changed_in_flight())
         return [change.entity for change in self._source.changes_of(skus)]
 
+    def settle(self, store: Store, *, last: bool) -> Settled:
+        if self._imports is None:
+            return Settled()
+        settled = self._imports.settle(store, last=last)
+        if not last or settled.again or settled.wait_s is not None:
+            return settled
+        if settled.outcomes:
+            return replace(settled, wait_s=0.0)  # they are to be written down first
+        return self._look_after_imports(store)
+
+    def _look_after_imports(self, store: Store) -> Settled:
+        """What the shop sold while its imports were worked off is subtracted again: an import has no version,
+        so a sale between reading and importing is not seen by it."""
+        done_s = self._imports.last_seen_done_s if self._imports else None
+        if done_s is None or self._looked_after_imports:
+            return Settled()
+        wait_s = done_s + self._rules.raise_delay_s - self._clock.monotonic()
+        if wait_s > 0:
+            return Settled(wait_s=wait_s)
+        self._looked_after_imports = True
+        self._in_flight.read_new_orders(store)
+        return Settled(again=self.pending(store))
+
     def probe(self) -> None:
         self._commercetools.read_channels_by_keys(["ct-mao-sync-probe"])
-
-
-def _could_rise(reading: EntryReading) -> bool:
-    entry, figure = reading.entry, reading.figure
-    if isinstance(figure, Rejection) or isinstance(entry, Rejection):
-        return False
-    return figure.is_infinite or entry is None or figure.quantity > entry.quantity_on_stock

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from ct_mao_sync.clients.commercetools_inventory import CommercetoolsInventoryClient
@@ -102,8 +103,9 @@ class InventoryTargets:
     ) -> tuple[dict[tuple[str, str], EntryState | Rejection], float]:
         channels = len(self._locations.channel_keys) if self._shows_locations else 0
         chunks = self._commercetools.entry_chunks(skus, entries_per_sku=1 + channels)
+        read = partial(self._commercetools.read_entries_chunk, with_channels=self._shows_locations)
         found: dict[tuple[str, str], EntryState | Rejection] = {}
-        for rows in self._at_once(self._commercetools.read_entries_chunk, chunks):
+        for rows in self._at_once(read, chunks):
             for row in rows:
                 channel_id = str((row.get("supplyChannel") or {}).get("id") or "")
                 found[(str(row.get("sku")), channel_id)] = parse_entry(row)

@@ -21,6 +21,7 @@ _KEY = re.compile(r"[A-Za-z0-9_-]{2,256}")
 _NOT_IN_KEYS = re.compile(r"[^A-Za-z0-9_-]")
 _KEY_LENGTH_MAX = 256
 _HASH_LENGTH = 12
+_LIMITS = ("minCartQuantity", "maxCartQuantity", "stockLevels")
 
 
 def entity_of(sku: str, channel_key: str) -> str:
@@ -67,6 +68,8 @@ class EntryState:
     reservation_expiration_in_minutes: int | None = None
     custom_type_id: str = ""
     custom_fields: Mapping[str, Any] | None = None
+    has_limits: bool = False
+    """Cart limits or stock levels, which no import can carry."""
 
 
 def parse_entry(row: Mapping[str, Any]) -> EntryState | Rejection:
@@ -105,6 +108,7 @@ def parse_entry(row: Mapping[str, Any]) -> EntryState | Rejection:
         reservation_expiration_in_minutes=whole_number(row.get("reservationExpirationInMinutes")),
         custom_type_id=custom_type,
         custom_fields=custom_fields,
+        has_limits=any(row.get(name) is not None for name in _LIMITS),
     )
 
 

@@ -106,6 +106,8 @@ class EntryTarget:
     """The entry's version after our own last write; None when it is not known."""
     last_figure_at: datetime | None = None
     """For figures that come as messages: an older one is ignored."""
+    may_import: bool = True
+    """False where it is not worth it, or the entry was written another way in this run."""
     key_is_free: bool = True
     """False once commercetools refused the computed key: the quantity must not wait for it."""
 
@@ -261,7 +263,7 @@ def _plan_missing(
         )
     key = computed_key(wanted.sku, wanted.channel_key)
     write: EntryWrite
-    if rules.writer == "import-api" and target.key_is_free:
+    if rules.writer == "import-api" and target.may_import and target.key_is_free:
         write = import_entry(wanted.sku, wanted.channel_key, key, quantity, None, restock, None)
     else:
         write = create_entry(
@@ -282,8 +284,10 @@ def _may_raise(target: EntryTarget, rules: InventoryRules) -> bool:
 
 def _imports(target: EntryTarget, entry: EntryState, rules: InventoryRules, quantity: int) -> bool:
     """An import has neither version nor order, and replaces the whole entry: `auto` uses it only where no
-    sale can be lost by it, and nothing does where it would take a custom field away."""
-    if rules.writer == "rest" or not is_key(entry.key) or entry.custom_fields is not None:
+    sale can be lost by it, and nothing does where it would take something else of the entry away."""
+    if rules.writer == "rest" or not target.may_import or not is_key(entry.key):
+        return False
+    if entry.custom_fields is not None or entry.has_limits:
         return False
     if rules.writer == "import-api":
         return True

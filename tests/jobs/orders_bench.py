@@ -26,6 +26,7 @@ client_id = "sandbox-client"
 client_secret = "sandbox-secret"
 auth_url = "https://ct.test"
 api_url = "https://ct.test"
+import_url = "https://ct.test"
 [manhattan]
 api_url = "https://mao.test"
 auth_url = "https://mao.test"

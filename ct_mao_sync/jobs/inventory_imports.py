@@ -1,0 +1,348 @@
+"""Entries written through the Import API: taken in twenty at a time, worked off by commercetools later.
+
+An import has no version, and nothing says in which order two imports of one entry are worked off. So an
+entry that is being imported is not written until that is settled, whatever crashes when:
+
+    before a request goes out   its entries are in the state file, without operation
+    when it is answered         each with the operation that the API made of it
+    when the operation is over  the row goes, in the transaction of what came of it
+
+An entry whose row has no operation may be under way or not: the container's open operations tell.
+"""
+
+from __future__ import annotations
+
+import shlex
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from ct_mao_sync.clients.commercetools_import import (
+    IMPORTED,
+    VALIDATION_FAILED,
+    ImportClient,
+    ImportFault,
+    Operation,
+    OperationStatus,
+)
+from ct_mao_sync.engine.clock import Clock
+from ct_mao_sync.engine.values import Outcome, Plan, Settled
+from ct_mao_sync.errors import OutcomeUnknown, Rejection, Retriable
+from ct_mao_sync.mapping.inventory_entry import EntryState, computed_key, split_entity
+from ct_mao_sync.mapping.inventory_writes import ImportEntry
+from ct_mao_sync.state.imports import EntryMark, PendingImport
+from ct_mao_sync.state.store import Store
+
+LOST_AFTER = timedelta(hours=24)
+LATE_S = 5.0
+"""A request of a process that was killed may still arrive for so long."""
+UNANSWERED_MAX = 5
+"""So many requests in a row without an answer are no accident."""
+OUTSTANDING_MAX = 5_000
+"""More are looked at before the run is over: only the latest 10,500 operations can be listed."""
+LISTED_MAX = 10_000
+WAIT_FIRST_S, WAIT_MAX_S = 1.0, 10.0
+UNKNOWN = -1
+"""Quantity of an import that this state file knows nothing of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Outcome state: the import is under way; `mark` is what the entry will be."""
+
+    row: PendingImport
+    mark: EntryMark
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Outcome state: the import is over; `mark` is what the entry is now, None when nothing was imported."""
+
+    mark: EntryMark | None = None
+
+
+class ImportWriter:
+    """`write` is called by workers, everything else by the main thread."""
+
+    def __init__(
+        self, client: ImportClient, container: str, store: Store, *, clock: Clock, wait_s: float
+    ) -> None:
+        self._client = client
+        self._container = container
+        self._clock = clock
+        self._wait_s = wait_s
+        self._is_ready = False
+        self._lock = threading.Lock()
+        self._unanswered = 0
+        # A run that was killed, or whose state is lost, may have left what no row tells.
+        self._may_be_others = not store.last_runs("inventory", 1) or bool(store.unfinished_run("inventory"))
+        self._others: dict[str, Operation] = {}
+        """Open operations by key of the entry, of which the state file knows nothing."""
+        self._under_way: dict[str, EntryMark] = {}
+        """What this run has sent."""
+        self._outdated: set[str] = set()
+        """Of these entries another quantity was wanted while they were under way."""
+        self._over: dict[str, int | None] = {}
+        """Entity -> the entry's version, where known: worked off, and to be compared again."""
+        self._followed: set[str] = set()
+        """Sent or found by this run: worth waiting for."""
+        self._begun = False
+        self._wait_until_s: float | None = None
+        self._pause_s = WAIT_FIRST_S
+        self.last_seen_done_s: float | None = None
+        """When an import was found to be done last, monotonic."""
+
+    # ---- what is known of an entry ---------------------------------------------------------------
+
+    def pending(self, store: Store, entries: Iterable[tuple[str, EntryState | None]]) -> dict[str, int]:
+        """Of these entries (by entity) the ones that are under way, and the quantity they will have."""
+        known = dict(entries)
+        rows = store.importing(known)
+        found = {entity: row.quantity for entity, row in rows.items() if entity not in self._over}
+        for entity, entry in known.items() if self._others else ():
+            key = entry.key if entry and entry.key else computed_key(*split_entity(entity))
+            operation = self._others.get(key)
+            if operation is not None and entity not in found:
+                row = PendingImport(entity, key, UNKNOWN, self._container, operation.id, self._clock.now())
+                store.add_imports([row])
+                self._followed.add(entity)
+                found[entity] = UNKNOWN
+        return found
+
+    def version_of(self, entity: str) -> int | None:
+        """The entry's version after an import of an earlier run."""
+        return self._over.get(entity)
+
+    def wanted_otherwise(self, entity: str) -> None:
+        """Another quantity is wanted by now: the entry is compared again when it is settled."""
+        self._outdated.add(entity)
+
+    # ---- writing ---------------------------------------------------------------------------------
+
+    def intend(self, store: Store, writes: Sequence[ImportEntry], now: datetime) -> None:
+        """From now on these entries may be under way."""
+        for write in writes:
+            self._over.pop(write.entity, None)
+            self._outdated.discard(write.entity)
+        store.add_imports(
+            PendingImport(write.entity, write.key, write.quantity, self._container, "", now)
+            for write in writes
+        )
+
+    def write(self, plans: Sequence[Plan]) -> list[Outcome]:
+        """One request. Raises Retriable when the API does not answer again and again."""
+        writes: list[ImportEntry] = [plan.writes[0] for plan in plans]
+        self._ensure_container()
+        try:
+            statuses = self._client.import_entries(self._container, [write.body for write in writes])
+        except OutcomeUnknown as error:
+            # Not sent again: of two imports of one entry nobody knows which is worked off first.
+            with self._lock:
+                self._unanswered += 1
+                if self._unanswered >= UNANSWERED_MAX:
+                    raise Retriable(error.problem) from error
+            statuses = [OperationStatus("", "")] * len(writes)
+        else:
+            with self._lock:
+                self._unanswered = 0
+        now = self._clock.now()
+        return [
+            self._outcome(plan, write, status, now)
+            for plan, write, status in zip(plans, writes, statuses, strict=True)
+        ]
+
+    def _ensure_container(self) -> None:
+        with self._lock:
+            if not self._is_ready:
+                self._client.ensure_container(self._container)
+                self._is_ready = True
+
+    def _outcome(self, plan: Plan, write: ImportEntry, status: OperationStatus, now: datetime) -> Outcome:
+        if status.state == VALIDATION_FAILED:
+            return _refused(plan.entity, status.errors)
+        row = PendingImport(plan.entity, write.key, write.quantity, self._container, status.operation_id, now)
+        done = f"{write.action} {write.subject}"
+        return Outcome(
+            plan.entity,
+            plan.label,
+            "pending",
+            reason=done,
+            state=Accepted(row, plan.state.mark),
+            writes=(f"{done}: {write.summary}",),
+        )
+
+    # ---- what became of it -----------------------------------------------------------------------
+
+    def record(self, store: Store, outcomes: Sequence[Outcome]) -> None:
+        """In the transaction of these outcomes."""
+        accepted = [outcome.state for outcome in outcomes if isinstance(outcome.state, Accepted)]
+        store.add_imports(each.row for each in accepted)
+        for each in accepted:
+            self._under_way[each.row.entity] = each.mark
+            self._followed.add(each.row.entity)
+        over = [
+            outcome.entity
+            for outcome in outcomes
+            if isinstance(outcome.state, Ended)
+            or (outcome.kind != "pending" and outcome.entity in self._over)
+        ]
+        store.settle_imports(over)
+        for entity in over:
+            self._under_way.pop(entity, None)
+            self._over.pop(entity, None)
+            self._followed.discard(entity)
+
+    def settle(self, store: Store, *, last: bool) -> Settled:
+        """See engine.job.Job. Follows imports for `inventory.import_wait_seconds` in all."""
+        first, self._begun = not self._begun, True
+        if not (first or last or len(self._under_way) >= OUTSTANDING_MAX):
+            return Settled()
+        rows = [row for row in store.open_imports() if row.entity not in self._over]
+        found = _Found()
+        if first and self._may_be_others:
+            self._followed.update(row.entity for row in rows)  # the run that sent them did not
+        if self._may_be_others or any(not row.operation_id for row in rows):
+            rows = self._look_for(store, rows, found)
+        if not first:
+            rows = [row for row in rows if row.entity in self._followed]
+        if rows and (first or self._is_worth_asking(rows)):
+            rows = self._sort_out(store, rows, found)
+        self._over.update(found.again)
+        return Settled(found.outcomes, list(found.again), self._pause(rows) if last else None)
+
+    def _look_for(self, store: Store, rows: list[PendingImport], found: _Found) -> list[PendingImport]:
+        """Gives the rows without operation theirs where it is still open; the others are not under way."""
+        unknown = [row for row in rows if not row.operation_id]
+        if unknown:
+            age = self._clock.now() - max(row.at for row in unknown)
+            self._clock.sleep(LATE_S - age.total_seconds())
+        by_key: dict[str, Operation] = {}
+        for operation in self._client.read_open_operations(self._container):
+            by_key.setdefault(operation.resource_key, operation)
+        if self._may_be_others:
+            known = {row.key for row in rows}
+            self._others = {key: each for key, each in by_key.items() if key not in known}
+            self._may_be_others = False
+        adopted = {
+            row.entity: replace(row, operation_id=by_key[row.key].id) for row in unknown if row.key in by_key
+        }
+        store.add_imports(adopted.values())
+        self._followed.update(adopted)
+        found.again.update((row.entity, None) for row in unknown if row.entity not in adopted)
+        return [adopted.get(row.entity, row) for row in rows if row.operation_id or row.entity in adopted]
+
+    def _is_worth_asking(self, rows: Sequence[PendingImport]) -> bool:
+        """The one taken in last is done, or there is no time left to wait for it."""
+        if self._wait_until_s is not None and self._clock.monotonic() >= self._wait_until_s:
+            return True
+        operation = self._client.read_operation(max(rows, key=lambda row: row.at).operation_id)
+        return operation is None or not operation.is_open
+
+    def _sort_out(self, store: Store, rows: Sequence[PendingImport], found: _Found) -> list[PendingImport]:
+        """What became of these; gives the ones that are still under way."""
+        operations, all_listed = self._read_operations(rows)
+        left: list[PendingImport] = []
+        failed: list[PendingImport] = []
+        for row in rows:
+            operation = operations.get(row.operation_id)
+            if operation is None and all_listed:
+                found.again[row.entity] = None  # gone with its container, or not to be listed any more
+            elif operation is None or operation.is_open:
+                if self._clock.now() - row.at < LOST_AFTER:
+                    left.append(row)
+                else:
+                    found.outcomes.append(_lost(row.entity, operation))
+            elif operation.state != IMPORTED:
+                failed.append(row)
+                found.outcomes.append(_refused(row.entity, operation.errors, operation.state))
+            else:
+                self.last_seen_done_s = self._clock.monotonic()
+                mark = self._under_way.get(row.entity)
+                if mark is None or row.entity in self._outdated:
+                    found.again[row.entity] = operation.resource_version
+                    continue
+                mark = replace(mark, version=operation.resource_version)
+                done = Outcome(row.entity, _label(row.entity), "written", attempted=True, state=Ended(mark))
+                found.outcomes.append(done)
+        # Should they stop the run, the next one compares these entries and does not hear of them again.
+        store.add_imports(replace(row, operation_id="") for row in failed)
+        return left
+
+    def _read_operations(self, rows: Sequence[PendingImport]) -> tuple[dict[str, Operation], bool]:
+        """By id; and whether one that is not among them is surely not open."""
+        by_container: dict[str, list[str]] = {}
+        for row in rows:
+            by_container.setdefault(row.container, []).append(row.operation_id)
+        operations: dict[str, Operation] = {}
+        all_listed = True
+        for container, ids in by_container.items():
+            operations.update((each.id, each) for each in self._client.read_operations(container, ids))
+            if any(each not in operations for each in ids):
+                still_open = self._client.read_open_operations(container)
+                operations.update((each.id, each) for each in still_open)
+                all_listed &= len(still_open) < LISTED_MAX
+        return operations, all_listed
+
+    def _pause(self, rows: Sequence[PendingImport]) -> float | None:
+        now_s = self._clock.monotonic()
+        if self._wait_until_s is None:
+            self._wait_until_s = now_s + self._wait_s
+        if not rows or now_s >= self._wait_until_s:
+            return None
+        pause_s = min(self._pause_s, self._wait_until_s - now_s)
+        self._pause_s = min(2 * self._pause_s, WAIT_MAX_S)
+        return pause_s
+
+
+@dataclass(slots=True)
+class _Found:
+    """What one look at the operations came to."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    again: dict[str, int | None] = field(default_factory=dict)
+    """Entity -> the version of its entry, where known."""
+
+
+def _refused(entity: str, errors: Sequence[ImportFault], state: str = VALIDATION_FAILED) -> Outcome:
+    told = "; ".join(fault.message or fault.code for fault in errors) or f"the import ended as {state}"
+    rejection = Rejection(
+        "target-refused",
+        f"inventory entry {entity}: commercetools refused to import it: {told}",
+        field=errors[0].field if errors else "",
+        hint=f"correct what it names, then: {_replay(entity)}",
+        context={"remote": "commercetools", "remote_code": errors[0].code if errors else state},
+    )
+    return _ended(entity, rejection, target_failure=True)
+
+
+def _lost(entity: str, operation: Operation | None) -> Outcome:
+    waits = f"; it waits for {', '.join(operation.unresolved)}" if operation and operation.unresolved else ""
+    rejection = Rejection(
+        "import-lost",
+        f"inventory entry {entity}: commercetools has not said within 24 h what became of its import{waits}",
+        hint=f"it is compared again by itself; at once: {_replay(entity)}",
+        context={"remote": "commercetools"},
+    )
+    return _ended(entity, rejection)
+
+
+def _ended(entity: str, rejection: Rejection, *, target_failure: bool = False) -> Outcome:
+    return Outcome(
+        entity,
+        _label(entity),
+        "rejected",
+        rejection=rejection,
+        target_failure=target_failure,
+        attempted=True,
+        state=Ended(),
+    )
+
+
+def _replay(entity: str) -> str:
+    return f"ct-mao-sync replay-errors --job inventory --entity {shlex.quote(entity)}"
+
+
+def _label(entity: str) -> str:
+    sku, channel_key = split_entity(entity)
+    return f"{sku} ({channel_key})" if channel_key else sku

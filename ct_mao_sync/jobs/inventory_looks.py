@@ -1,0 +1,165 @@
+"""What is to be done about the entries of a page, once everything of them is known. Main thread: it needs the
+state, and the orders in flight are asked for last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import Decimal
+
+from ct_mao_sync.clients.commercetools_import import RESOURCES_MAX
+from ct_mao_sync.engine.clock import Clock
+from ct_mao_sync.errors import Rejection
+from ct_mao_sync.jobs.inventory_imports import ImportWriter
+from ct_mao_sync.jobs.inventory_in_flight import InFlightOrders
+from ct_mao_sync.jobs.inventory_targets import EntryReading
+from ct_mao_sync.mapping.inventory_plan import (
+    EntryPlan,
+    EntryTarget,
+    EntryWanted,
+    ImportEntry,
+    InventoryRules,
+    plan_entry,
+)
+from ct_mao_sync.mapping.item_units import ItemUnits
+from ct_mao_sync.state.store import Store
+
+IMPORTS_WORTH_IT = RESOURCES_MAX
+"""A page with fewer than one full request is written faster, and with versions, one by one (`auto`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntryLook:
+    """Everything that was read for an entry, and what is to be done about it."""
+
+    target: EntryTarget
+    planned: EntryPlan | Rejection
+
+
+class EntryLooks:
+    def __init__(
+        self,
+        rules: InventoryRules,
+        item_units: ItemUnits,
+        in_flight: InFlightOrders,
+        imports: ImportWriter | None,
+        *,
+        clock: Clock,
+        settle_s: float,
+    ) -> None:
+        """`settle_s`: how long MAO may need until a change can be found."""
+        self._rules = rules
+        self._item_units = item_units
+        self._in_flight = in_flight
+        self._imports = imports
+        self._clock = clock
+        self._settle_s = settle_s
+        self._counted: dict[str, dict[tuple[str, str], int]] = {}
+        self.by_rest: set[str] = set()
+        """Entities that this run wrote with their version: never both ways in one run."""
+
+    def counted(self, skus: Iterable[str]) -> dict[tuple[str, str], int]:
+        """The units in flight, by (SKU, channel id), that the looks at these SKUs allowed for."""
+        sums: dict[tuple[str, str], int] = {}
+        for sku in skus:
+            sums.update(self._counted.get(sku, {}))
+        return sums
+
+    def complete(
+        self,
+        store: Store,
+        records: Sequence[EntryWanted],
+        readings: Sequence[EntryReading],
+        *,
+        changed_orders: Iterable[str],
+    ) -> dict[str, EntryLook]:
+        """Where an entry could be raised, the orders are asked for only when commercetools' own figures have
+        had the time to follow them. `changed_orders`: MAO orders to be judged again."""
+        read_s = max(reading.entries_read_s for reading in readings)
+        if any(_could_rise(reading) for reading in readings):
+            self._clock.sleep(read_s + self._rules.raise_delay_s - self._clock.monotonic())
+        began_s = self._clock.monotonic()
+        began_at = min((r.figure_began_at for r in readings if r.figure_began_at), default=None)
+        before = (began_at or self._clock.now()) - timedelta(seconds=self._settle_s)
+        self._in_flight.refresh(store, settled_before=before, changed=changed_orders)
+        skus = {sku for record in records for sku in (*self._item_units.skus_of(record.item), record.sku)}
+        sums, by_item, by_channel = self._in_flight.sums(store, skus)
+        marks = store.entry_marks([record.entity for record in records])
+        importing = self._importing(store, records, readings)
+        by_sku: dict[str, dict[tuple[str, str], int]] = {}
+        for key, units in sums.items():
+            by_sku.setdefault(key[0], {})[key] = units
+        looks = {}
+        for record, reading in zip(records, readings, strict=True):
+            entity = record.entity
+            in_flight = (
+                by_channel.get((record.item, record.channel_id), Decimal(0))
+                if record.channel_key
+                else by_item.get(record.item, Decimal(0))  # sales of every channel take from the network
+            )
+            mark = marks.get(entity)
+            imported = self._imports.version_of(entity) if self._imports else None
+            figure, entry = reading.figure, reading.entry
+            target = EntryTarget(
+                entry=None if isinstance(entry, Rejection) else entry,
+                figure=entry if isinstance(entry, Rejection) else figure,
+                in_flight=in_flight,
+                entries_read_s=reading.entries_read_s,
+                orders_read_began_s=began_s,
+                pending_import=entity in importing,
+                last_written_version=imported or (mark.version if mark else None),
+                may_import=self._imports is not None and entity not in self.by_rest,
+            )
+            looks[entity] = EntryLook(target, plan_entry(record, target, self._rules))
+            self._counted[record.sku] = by_sku.get(record.sku, {})
+        self._note_other_wishes(looks, importing)
+        return self._without_few_imports(records, looks)
+
+    def _importing(
+        self, store: Store, records: Sequence[EntryWanted], readings: Sequence[EntryReading]
+    ) -> Mapping[str, int]:
+        """Entities that are being imported, and the quantity they will have."""
+        if self._imports is None:
+            return {
+                entity: row.quantity for entity, row in store.importing(r.entity for r in records).items()
+            }
+        return self._imports.pending(
+            store,
+            [
+                (record.entity, None if isinstance(reading.entry, Rejection) else reading.entry)
+                for record, reading in zip(records, readings, strict=True)
+            ],
+        )
+
+    def _note_other_wishes(self, looks: Mapping[str, EntryLook], importing: Mapping[str, int]) -> None:
+        if self._imports is None:
+            return
+        for entity, quantity in importing.items():
+            planned = looks[entity].planned
+            if isinstance(planned, Rejection) or planned.quantity != quantity:
+                self._imports.wanted_otherwise(entity)
+
+    def _without_few_imports(
+        self, records: Sequence[EntryWanted], looks: dict[str, EntryLook]
+    ) -> dict[str, EntryLook]:
+        """`auto` does not ask the Import API for a handful of entries."""
+        few = [record for record in records if _is_import(looks[record.entity])]
+        if self._rules.writer == "auto" and len(few) < IMPORTS_WORTH_IT:
+            for record in few:
+                target = replace(looks[record.entity].target, may_import=False)
+                looks[record.entity] = EntryLook(target, plan_entry(record, target, self._rules))
+        return looks
+
+
+def _is_import(look: EntryLook) -> bool:
+    return isinstance(look.planned, EntryPlan) and any(
+        isinstance(write, ImportEntry) for write in look.planned.writes
+    )
+
+
+def _could_rise(reading: EntryReading) -> bool:
+    entry, figure = reading.entry, reading.figure
+    if isinstance(figure, Rejection) or isinstance(entry, Rejection):
+        return False
+    return figure.is_infinite or entry is None or figure.quantity > entry.quantity_on_stock
