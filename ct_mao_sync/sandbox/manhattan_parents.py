@@ -117,7 +117,9 @@ def _move(world: World, line: Json, pending: Decimal, returned: Decimal, moment:
     """Units that the parent does not have stay out of it: an excess is a matter of the return order."""
     freed = -(pending + returned)
     if returned > 0:
-        _shift(world, line, (PENDING_RETURN, *ELIGIBLE), RETURNED, returned, moment)
+        announced = min(returned, max(-pending, ZERO))  # other units at 8000 are of other returns
+        _shift(world, line, (PENDING_RETURN,), RETURNED, announced, moment)
+        _shift(world, line, ELIGIBLE, RETURNED, returned - announced, moment)
     if pending > 0:
         _shift(world, line, ELIGIBLE, PENDING_RETURN, pending, moment)
     if freed > 0:

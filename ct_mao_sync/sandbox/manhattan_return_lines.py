@@ -143,12 +143,12 @@ def price_return_line(
     if not actions.get("IsAlreadyCharged"):
         line["OrderLineChargeDetail"] = [
             {
-                **{name: value for name, value in row.items() if name != "HeaderChargeDetailId"},
+                **row,
                 "ChargeDetailId": world.new_id().replace("-", ""),
                 "ChargeTotal": _turned(row.get("ChargeTotal"), share, unit),
                 "RequestedAmount": _turned(row.get("RequestedAmount"), share, unit),
             }
-            for row in rows(parent, "OrderLineChargeDetail")
+            for row in _charges(parent)
         ]
     if not actions.get("IsAlreadyTaxed"):
         line["OrderLineTaxDetail"] = [
@@ -160,6 +160,20 @@ def price_return_line(
             }
             for row in rows(parent, "OrderLineTaxDetail")
         ]
+
+
+def _charges(line: Json) -> list[Json]:
+    """The line's charges, and its share of header discounts as far as it costs anything."""
+    left = number(line.get("OrderLineSubTotal")) + number(line.get("TotalDiscounts"))
+    charges = []
+    for row in rows(line, "OrderLineChargeDetail"):
+        if row.get("HeaderChargeDetailId"):
+            amount = max(number(row.get("ChargeTotal")), -left)
+            left += amount
+            row = {name: value for name, value in row.items() if name != "HeaderChargeDetailId"}
+            row |= {"ChargeTotal": amount, "RequestedAmount": amount}
+        charges.append(row)
+    return charges
 
 
 def scale_money(world: World, order: Json, line: Json, before: Decimal) -> None:

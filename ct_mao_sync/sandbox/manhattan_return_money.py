@@ -5,6 +5,8 @@ Rules and names: DOC returns overview, how payment processing works, invoicing a
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from .core import Json, World
 from .manhattan_parents import VERIFIED
 from .manhattan_totals import ZERO, compute_order, line_range, number, rows, status_of
@@ -49,8 +51,11 @@ def open_invoices(order: Json) -> list[Json]:
 
 def refund_invoice(world: World, order: Json, invoice: Json, moment: str, *, succeeded: bool) -> None:
     """MAO's payment component pays an invoice out; a failure stays open and is tried again."""
-    method = _payment_method(world, order, invoice)
     amount = -number(invoice["InvoiceTotal"])
+    if amount <= 0:  # a gift, or a fee that is higher: nothing to pay out
+        _close_invoice(order, invoice, ZERO)
+        return
+    method = _payment_method(world, order, invoice)
     method["PaymentTransaction"].append(
         {
             "PaymentTransactionId": world.new_id(),
@@ -73,7 +78,11 @@ def refund_invoice(world: World, order: Json, invoice: Json, moment: str, *, suc
     if not succeeded:
         return
     method["CurrentRefundAmount"] = number(method.get("CurrentRefundAmount")) + amount
-    invoice |= {"AmountProcessed": invoice["InvoiceTotal"], "Status": {"StatusId": "Closed"}}
+    _close_invoice(order, invoice, number(invoice["InvoiceTotal"]))
+
+
+def _close_invoice(order: Json, invoice: Json, processed: Decimal) -> None:
+    invoice |= {"AmountProcessed": processed, "Status": {"StatusId": "Closed"}}
     lines = [
         line for line in rows(order, "OrderLine") if line.get("IsReturn") and not line.get("IsCancelled")
     ]

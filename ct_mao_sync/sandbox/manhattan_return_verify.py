@@ -17,7 +17,6 @@ from .manhattan_cancel import cancel_line, finish_order
 from .manhattan_envelope import Refused
 from .manhattan_parents import find_parent, line_of, returnable_units
 from .manhattan_return_lines import (
-    APPROVAL,
     PENDING,
     RECEIVED,
     SCANNED,
@@ -95,7 +94,7 @@ def verify_units(world: World, order: Json, line: Json, found: Found, moment: st
         _grow(world, order, line, found, excess, moment)
     moved = min(found.units, number(line["Quantity"]) - units_at(line, VERIFIED))
     if moved > 0:
-        move_units(world, line, (*_BEFORE, APPROVAL), VERIFIED, moved, moment)
+        move_units(world, line, _BEFORE, VERIFIED, moved, moment)
     line["UpdatedTimestamp"] = moment
     if units_at(line, VERIFIED) < number(line["Quantity"]):
         _note_variance(line, units_at(line, VERIFIED) - number(line["Quantity"]))
@@ -117,6 +116,8 @@ def require_return_line(order: Json, line_id: str) -> Json:
 def _require_open(order: Json, line: Json) -> None:
     if not order.get("IsConfirmed"):
         raise Refused("error.400", "The return order is not confirmed", keys={"OrderId": order["OrderId"]})
+    if line.get("IsReceiptExpected") is False:
+        raise Refused("error.400", f"Line {line['OrderLineId']} of the return expects no receipt")
     if line.get("IsCancelled") or line_range(line) == (VERIFIED, VERIFIED):
         raise line_not_permitted(order["OrderId"], line["OrderLineId"], status_name(line_range(line)[1]))
 

@@ -161,7 +161,7 @@ class ReturnLifecycle(SourcedLifecycle):
         if self._world.settings.return_policy == "line":
             raise Refused("error.400", "Return receipts are not allowed with verification policy Return Line")
         with self._changing_return(return_id) as (order, moment):
-            for line in _chosen(order, line_id):
+            for line in _expected(order, line_id):
                 units = units_at(line, PENDING) + units_at(line, SCANNED)
                 found = _found(line, units if quantity is None else quantity, condition, item_id)
                 receive_units(self._world, order, line, found, moment)
@@ -365,6 +365,13 @@ def _chosen(order: Json, line_id: str | None) -> list[Json]:
     return [line for line in _alive(order) if line_range(line)[0] != VERIFIED]
 
 
+def _expected(order: Json, line_id: str | None) -> list[Json]:
+    """The line, or every one whose goods are to come."""
+    if line_id is not None:
+        return _chosen(order, line_id)
+    return [line for line in _chosen(order, None) if line.get("IsReceiptExpected") is not False]
+
+
 def _found(line: Json, units: Decimal | int, condition: str | None, item_id: str | None) -> Found:
     said = code_of(line.get("OrderLineAdditional") or {}, "ItemCondition", "ItemConditionId")
     return Found(line["OrderLineId"], item_id or str(line["ItemId"]), Decimal(units), condition or said)
@@ -377,11 +384,11 @@ def _part(order: Json, each: Json) -> Found:
 
 def _as_received(order: Json) -> list[Found]:
     parts = []
-    for line in _chosen(order, None):
+    for line in _expected(order, None):
         details = [row for row in rows(line, "ReturnDetail") if number(row["Quantity"]) > 0]
         for row in details:
             condition = code_of(row, "ReceivedItemCondition", "ItemConditionId")
             parts.append(_found(line, number(row["Quantity"]), condition, row["ItemId"]))
-        if not details and line.get("IsReceiptExpected") is not False:
+        if not details:
             parts.append(_found(line, number(line["Quantity"]), None, None))
     return parts

@@ -192,6 +192,16 @@ def test_fewer_or_more_units_replace_the_quantity_and_are_held(
     assert mao.get(return_id)["Invoice"][0]["InvoiceTotal"] == -20 * came
 
 
+def test_units_that_another_return_announced_are_not_taken_from_it() -> None:
+    mao = _shipped()
+    mao.lifecycle.create_return("CT-1", {"L1": 2})
+    return_id = mao.lifecycle.create_return("CT-1", {"L1": 1})
+
+    mao.lifecycle.verify(return_id, [{"OrderLineId": "1", "Quantity": 3}])
+
+    assert _parent_units(mao) == {"8000": 2, "8500": 3}
+
+
 def test_more_units_than_the_parent_has_are_a_line_of_their_own() -> None:
     mao = _shipped()
     return_id = mao.lifecycle.create_return("CT-1", {"L1": 2})
@@ -283,8 +293,12 @@ def test_goods_that_the_customer_keeps_are_returned_by_approval(automatic: bool)
     return_id = mao.lifecycle.create_return("CT-1", {"L1": 2}, receipt_expected=False)
 
     assert units_of(_line(mao, return_id)) == {"18000" if automatic else "13000": 2}
-    with pytest.raises(Refused):
-        mao.lifecycle.scan_return(return_id)
+    for step in ("scan_return", "receive", "verify"):
+        arguments = (
+            ("1",) if step == "receive" else ([{"OrderLineId": "1", "Quantity": 2}],) * (step == "verify")
+        )
+        with pytest.raises(Refused):
+            getattr(mao.lifecycle, step)(return_id, *arguments)
     if not automatic:
         mao.lifecycle.approve_return(return_id, "1")
     assert units_of(_line(mao, return_id)) == {"18000": 2}
