@@ -99,7 +99,8 @@ def refunds_of(row: Mapping[str, Any]) -> Refunds:
             _Invoice(
                 invoice_id,
                 text_of(invoice.get("ParentOrderId")),
-                None if total is None else abs(total),
+                # Negative: given back. A fee that is higher than that is an invoice to the customer.
+                None if total is None else max(-total, _ZERO),
                 tuple(text_of(line.get("OrderLineId")) for line in rows_of(invoice, "InvoiceLine")),
                 Refund(done, (paid.get(invoice_id) or invoice_id) if done else "", expected),
             )

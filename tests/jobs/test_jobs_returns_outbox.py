@@ -209,6 +209,19 @@ def test_a_refund_is_told_as_it_went_out(tmp_path: Path) -> None:
     assert sum(line["quantity"] for line in refunded["lines"]) == 2
 
 
+def test_a_fee_above_the_value_is_no_refund(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.mao.create_return("CT-1", {scene.line_id(): 1}, return_id="R1", paid_here=True)
+    scene.mao.add_return_fee("R1", Decimal(5000))
+    scene.mao.verify("R1")
+    scene.mao.refund("R1")
+    assert scene.world.mao.orders["R1"]["Invoice"][0]["InvoiceTotal"] > 0
+
+    scene.sync()
+
+    assert [event["event"] for event in scene.outbox()] == ["return-disposed"]
+
+
 def test_parts_of_a_line_add_up_to_the_line(tmp_path: Path) -> None:
     scene = Scene(tmp_path, return_policy="line")
     scene.mao.create_return("CT-1", {scene.line_id(): 3}, return_id="R1")
