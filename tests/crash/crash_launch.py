@@ -1,8 +1,10 @@
 """`ct-mao-sync`, killed by its own hand: at its n-th SQL statement, or by the kernel in the middle of the
-write that makes a file longer than n bytes, as when the power fails during a commit.
+write that makes a file longer than n bytes, as when the power fails during a commit; or at its first write
+into the outbox: before it, in the middle of it, after it.
 
     python crash_launch.py statement=17 --config … sync orders
     python crash_launch.py bytes=40000 --config … sync orders
+    python crash_launch.py outbox=half --config … sync returns
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import runpy
 import signal
 import sqlite3
 import sys
+from pathlib import Path
 from typing import Any
 
 
@@ -40,7 +43,24 @@ def die_at_bytes(number: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (number, number))
 
 
+def die_at_outbox(where: str) -> None:
+    write = os.write
+
+    def write_and_die(handle: int, data: Any) -> int:
+        if not str(Path(f"/proc/self/fd/{handle}").readlink()).endswith("outbox.jsonl"):
+            return write(handle, data)
+        part = {"before": 0, "half": len(data) // 2, "after": len(data)}[where]
+        write(handle, data[:part])
+        os.kill(os.getpid(), signal.SIGKILL)
+        return part
+
+    os.write = write_and_die  # type: ignore[assignment]
+
+
 if __name__ == "__main__":
-    what, _, how_many = sys.argv.pop(1).partition("=")
-    {"statement": die_at_statement, "bytes": die_at_bytes}[what](int(how_many))
+    what, _, detail = sys.argv.pop(1).partition("=")
+    if what == "outbox":
+        die_at_outbox(detail)
+    else:
+        {"statement": die_at_statement, "bytes": die_at_bytes}[what](int(detail))
     runpy.run_module("ct_mao_sync", run_name="__main__", alter_sys=True)

@@ -78,6 +78,7 @@ class Server:
         self._process = subprocess.Popen(
             [sys.executable, str(HERE / "crash_server.py")],
             cwd=HERE.parent.parent,
+            env=environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

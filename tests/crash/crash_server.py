@@ -121,6 +121,16 @@ class Stage:
         for order in copy.deepcopy(self._orders[seed, count]):
             add_order(self.sandbox.world, order)
 
+    def do_reset_returned(self, seed: int, count: int) -> None:
+        """A new world with `count` orders, a part of each of which has come back and is verified."""
+        from tests.bench.returns import fill, refund
+
+        self.clock = ManualClock()
+        self._use(self._new())
+        fill(self.sandbox, seed=seed, count=count)
+        refund(self.sandbox, every=2)
+        self.clock.advance(3600)
+
     def do_keep(self, name: str) -> None:
         world = self.sandbox.world
         self._kept[name] = copy.deepcopy((self.clock, world.ct, world.mao))
