@@ -31,6 +31,8 @@ EXIT_LOCKED = 6
 EXIT_SIGINT = 130
 EXIT_SIGTERM = 143
 
+BUDGET_USED = "budget-used"
+
 # Several outcomes, one exit code: the worst in this order.
 _WORST_FIRST = (
     EXIT_BUG,

@@ -126,6 +126,11 @@ def print_report(report: RunReport) -> None:
     if report.limit_reached:
         further = "there is more" if report.dry_run else "the next run goes on from here"
         click.echo(f"  --limit was reached; {further}")
+    for name in report.postponed:
+        click.echo(
+            f"  the {name} left this hour's MAO requests to other work; a later run goes on from here "
+            "(manhattan.max_requests_per_hour)"
+        )
     click.echo(render_report(report))
     if report.dead_letters and not report.dry_run:
         waits = (

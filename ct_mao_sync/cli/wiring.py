@@ -127,8 +127,13 @@ class Application:
                 stopping=self.stopping,
                 progress=progress,
                 requests_sent=lambda: sum(client.requests_sent for client in self._clients),
+                on_pass=self._on_pass,
                 rng=self.rng,
             ).execute()
+
+    def _on_pass(self, sweeps: bool) -> None:
+        for budget in self._budgets:
+            budget.sweep(sweeps)
 
     @contextmanager
     def looking(self, *, retry_s: float | None = None) -> Iterator[Reading]:
@@ -197,7 +202,8 @@ class Application:
         token = self._token(section.auth_url, "manhattan", run, grant)
         http = self._http(section.api_url, "manhattan", run, token)
         if section.max_requests_per_hour and not dry_run:
-            budget = RequestBudget(self.config.state_path, section.max_requests_per_hour, self.clock)
+            job = run.partition("-")[0]
+            budget = RequestBudget(self.config.state_path, section.max_requests_per_hour, self.clock, job)
             http.on_request = budget
             self._budgets.append(budget)
         return ManhattanClient(http, section.organization, section.page_size)

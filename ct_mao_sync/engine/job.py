@@ -23,6 +23,9 @@ class Pass:
     """Where the very first window begins; None = the user must say `--since`."""
     selection: str = ""
     """Digest of the filters of this pass: a stored cursor of another selection is not resumed."""
+    sweeps: bool = False
+    """Looks at everything, whatever changed. When the requests of the hour run short it is left where it is,
+    and that is no failure; resumed and come to its end, it is over."""
 
 
 class Job(Protocol):

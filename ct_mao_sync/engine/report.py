@@ -34,6 +34,8 @@ class RunReport:
     """Why the run ended early, None when it did not."""
     ended_early_code: int = EXIT_OK
     limit_reached: bool = False
+    postponed: list[str] = field(default_factory=list)
+    """Passes that were left where they are because the requests of the hour ran short."""
     held_back: int = 0
     """Writes that a blast-radius limit holds back."""
     dead_letters: int = 0
@@ -84,6 +86,7 @@ class RunReport:
             ],
             "problem": self.problem.as_dict() if self.problem else None,
             "limit_reached": self.limit_reached,
+            "postponed": self.postponed,
             "requests": self.requests,
             "elapsed_s": round(self.elapsed_s, 3),
             "exit_code": self.exit_code,

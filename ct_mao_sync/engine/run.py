@@ -20,7 +20,7 @@ from ct_mao_sync.engine.report import Progress, RunReport
 from ct_mao_sync.engine.rows import Checkpoint
 from ct_mao_sync.engine.values import Outcome, Page, Settled
 from ct_mao_sync.engine.window import Window, final_watermark, plan_window, until_of
-from ct_mao_sync.errors import EXIT_BUG, EXIT_STOPPED, Problem, SyncError
+from ct_mao_sync.errors import BUDGET_USED, EXIT_BUG, EXIT_STOPPED, Problem, Retriable, SyncError
 
 log = logging.getLogger("ct_mao_sync.run")
 
@@ -65,6 +65,7 @@ class Run:
         stopping: Callable[[], bool] = lambda: False,
         progress: Progress | None = None,
         requests_sent: Callable[[], int] = lambda: 0,
+        on_pass: Callable[[bool], None] = lambda sweeps: None,
         rng: random.Random | None = None,
     ) -> None:
         self._job = job
@@ -75,6 +76,7 @@ class Run:
         self._mapping_digest = mapping_digest
         self._stopping = stopping
         self._requests_sent = requests_sent
+        self._on_pass = on_pass
         self._gate = Gate(dry_run=options.dry_run, job=job.name, run=run)
         self.report = RunReport(job.name, run, clock.now(), dry_run=options.dry_run)
         self._committer = Committer(job, store, clock, run, mapping_digest, redact, dry_run=options.dry_run)
@@ -180,7 +182,15 @@ class Run:
         for scan in passes:
             if self._stopping() or self.report.limit_reached:
                 return
-            self._run_pass(scan)
+            self._on_pass(scan.sweeps)
+            try:
+                self._run_pass(scan)
+            except Retriable as error:
+                if not scan.sweeps or error.problem.code != BUDGET_USED:
+                    raise
+                self.report.postponed.append(scan.name)
+            finally:
+                self._on_pass(False)
 
     def _due(self) -> list[str]:
         pending = list(self._job.pending(self._store))
@@ -208,7 +218,7 @@ class Run:
         watermark = stored.watermark if stored else None
         if stored and stored.cursor and stored.selection == scan.selection and not self._options.explores:
             resumed = Window(stored.since, stored.until, stored.cursor, watermark, moves_watermark=True)
-            if not self._scan(scan, resumed):
+            if not self._scan(scan, resumed) or scan.sweeps:
                 return
             # A dry run did not move it; it looks on from where the resumed window would end.
             watermark = stored.until if self._options.dry_run else self.report.watermark

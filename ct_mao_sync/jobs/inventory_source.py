@@ -30,6 +30,8 @@ ORDER_LINES_TEMPLATE = {
     "UpdatedTimestamp": None,
     "OrderLine": {"OrderLineId": None, "ItemId": None, "UpdatedTimestamp": None},
 }
+SLICES_AN_HOUR = 10
+"""Of a sweep with a budget, about."""
 _LOCATION = "location:"
 
 
@@ -69,7 +71,7 @@ class InventorySource:
         passes = [delta, replace(delta, name=SUPPLY_PASS)]
         if self._sweep_due:
             selection = digest([self._config.inventory.assortment, self._config.inventory.modes])
-            passes.append(Pass(SWEEP_PASS, 0, 0, start_at=now, selection=selection))
+            passes.append(Pass(SWEEP_PASS, 0, 0, start_at=now, selection=selection, sweeps=True))
         return passes
 
     def read_page(self, scan: Pass, since: datetime, until: datetime | None, cursor: str | None) -> Page:
@@ -78,6 +80,7 @@ class InventorySource:
             ORDER_LINES_PASS: self._read_order_lines,
             SWEEP_PASS: self._read_assortment,
         }[scan.name]
+        most = self._slice_items_max() if scan.sweeps else SLICE_ITEMS_MAX
         names: dict[str, None] = {}
         changes: list[Change] = []
         first: Any = None
@@ -87,7 +90,7 @@ class InventorySource:
             names.update(dict.fromkeys(found))
             changes += rejected
             cursor = page.cursor
-            if cursor is None or len(names) >= SLICE_ITEMS_MAX:
+            if cursor is None or len(names) >= most:
                 break
         by_sku = scan.name == SWEEP_PASS and self._config.inventory.assortment == "commercetools"
         skus = names if by_sku else [sku for item in names for sku in self._item_units.skus_of(item)]
@@ -98,6 +101,15 @@ class InventorySource:
             elapsed_s=first.elapsed_s,
             read_count=len(names),
         )
+
+    def _slice_items_max(self) -> int:
+        """A slice of a sweep is done again when it does not come to its end: it takes no more than a small
+        part of the hour's requests."""
+        oms = self._config.manhattan
+        if not oms.max_requests_per_hour:
+            return SLICE_ITEMS_MAX
+        requests = max(1, oms.max_requests_per_hour // SLICES_AN_HOUR)
+        return min(SLICE_ITEMS_MAX, requests * oms.availability_items)
 
     def _read_supply(self, since: datetime, cursor: str | None) -> tuple[Any, list[str], list[Change]]:
         page = self._manhattan.search_supply_page(since, cursor=cursor)

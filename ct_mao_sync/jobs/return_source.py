@@ -70,7 +70,9 @@ class ReturnSource:
             start_at=self._config.orders.start_at,
             selection=digest(self._config.returns.query),
         )
-        sweep = replace(window, name=SWEEP_PASS, overlap_s=0, settle_s=0, start_at=self._clock.now())
+        sweep = replace(
+            window, name=SWEEP_PASS, overlap_s=0, settle_s=0, start_at=self._clock.now(), sweeps=True
+        )
         return [window, sweep] if self._sweep_due else [window]
 
     def read_page(self, scan: Pass, since: datetime, cursor: str | None) -> Page:
