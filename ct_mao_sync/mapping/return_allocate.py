@@ -40,7 +40,9 @@ class Slot:
 
 
 def deal_out(slots: Sequence[Slot], groups: Sequence[Group]) -> list[Group]:
-    """Fills the slots, in place; gives the units that no slot has room for."""
+    """Fills the slots anew, in place; gives the units that no slot has room for."""
+    for slot in slots:
+        slot.groups = []
     pools = [group for group in groups if group.quantity > 0]
     by_need = sorted(
         range(len(slots)), key=lambda place: (not slots[place].decided, -slots[place].quantity, place)

@@ -7,7 +7,7 @@ of its part only: the rest of the return goes through.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -143,16 +143,19 @@ class _Planner:
             self.problems.other_item(line, place.whole(line.strange))
         self.places[line.line_id] = place
         groups = groups_of(line, place)
-        items = [_Item(_slot_of(item), item) for item in mine if item.shipment_state != ADVISED]
-        items += [_Item(Slot(key, _condition_of(key), units), deleted=True) for key, units in gone.items()]
+        there = [_Item(_slot_of(item), item) for item in mine if item.shipment_state != ADVISED]
+        lost = [_Item(Slot(key, _condition_of(key), units), deleted=True) for key, units in gone.items()]
+        # In the order in which they stand, or would stand, in the shop: so the next plan deals out alike.
+        items = [*there, *lost] if self.rules.recreate else [*lost, *there]
         left = deal_out([item.slot for item in items], groups)
         if gone and not self.rules.recreate:
             self.problems.deleted(line, list(gone))
         fresh = self._new_items(prefix, items, left)
-        again = [item for item in items if item.deleted] if self.rules.recreate else []
+        again = lost if self.rules.recreate else []
         announced = [item for item in mine if item.shipment_state == ADVISED]
         if self._add(line, place, [*again, *fresh], announced, sum(group.quantity for group in groups)):
             items += fresh
+            deal_out([item.slot for item in items], groups)
         self._remember(mine, gone)
         position = 0
         for item in items:
@@ -202,7 +205,7 @@ class _Planner:
         if not units and not stale and not further:
             return True
         if units + further:
-            total = self.order.returned(place.line.id) + self.added.get(place.line.id, 0) + units + further
+            total = self._recorded(place.line.id, announced if stale else ()) + units + further
             if total > min(place.shipped, place.line.quantity):
                 self.problems.too_many(line, total, min(place.shipped, place.line.quantity))
                 return False
@@ -225,6 +228,18 @@ class _Planner:
             self.drafts[slot.key] = self._draft(line, place, slot, ADVISED)
         self.added[place.line.id] = self.added.get(place.line.id, 0) + units + further
         return True
+
+    def _recorded(self, line_id: str, replaced: Sequence[ShopItem]) -> int:
+        """Units of a line that are recorded, whoever wrote them, with what this plan adds. Announcements of
+        others do not count."""
+        gone = self.dropped | {item.key for item in replaced}
+        total = self.added.get(line_id, 0)
+        for item in self.order.items():
+            announced = item.shipment_state == ADVISED
+            counts = bool(item.ours) and self.rules.add_when == "advised" if announced else True
+            if item.line_id == line_id and counts and item.key not in gone:
+                total += item.quantity
+        return total
 
     def _draft(self, line: ReturnLine, place: Place, slot: Slot, state: str) -> dict[str, Any]:
         draft: dict[str, Any] = {

@@ -79,14 +79,6 @@ class ShopOrder:
         for info in self.infos:
             yield from info.items
 
-    def returned(self, line_id: str) -> int:
-        """Units of a line that are recorded as returned, whoever wrote it; announcements do not count."""
-        return sum(
-            item.quantity
-            for item in self.items()
-            if item.line_id == line_id and item.shipment_state != ADVISED
-        )
-
 
 def parse_shop_order(document: Mapping[str, Any]) -> ShopOrder | None:
     """None when the document is not what commercetools documents."""
