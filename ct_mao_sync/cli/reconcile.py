@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 DEFAULT_RANGE = "24h"
 FIELDS_SHOWN_MAX = 12
+ERRORS_SHOWN_MAX = 10
+"""Of one code."""
 CURES_KEPT_MAX = 20
 CURES_SHOWN_MAX = 3
 NAMES = {
@@ -172,8 +175,11 @@ class _One:
         self._fix = fix
         self._wait_s = wait_s
         self._document = document
+        self._verbose = 0
         self._cures: dict[str, list[tuple[str, str]]] = {}
         """Code -> (entity, hint) of the first few."""
+        self._errors: Counter[str] = Counter()
+        """By code."""
 
     def run(self, verbose: int) -> int:
         """The exit code."""
@@ -182,6 +188,7 @@ class _One:
         from ct_mao_sync.errors import EXIT_OK, EXIT_REJECTED, SyncError, worst_exit_code
         from ct_mao_sync.ops.reconcile import Reconciliation
 
+        self._verbose = verbose
         clock = self._application.clock
         began_s = clock.monotonic()
         codes: list[int] = []
@@ -264,10 +271,14 @@ class _One:
         if self._document.is_wanted:
             self._document.add(self._as_dict(finding))
             return
-        if finding.problem is not None and finding.problem.hint:
-            cures = self._cures.setdefault(finding.problem.code, [])
-            if len(cures) < CURES_KEPT_MAX:
+        if finding.problem is not None:
+            code = finding.problem.code
+            self._errors[code] += 1
+            cures = self._cures.setdefault(code, [])
+            if finding.problem.hint and len(cures) < CURES_KEPT_MAX:
                 cures.append((finding.entity, finding.problem.hint))
+            if self._errors[code] > ERRORS_SHOWN_MAX and not verbose:
+                return
         click.echo(render_finding(finding, fields_max=None if verbose else FIELDS_SHOWN_MAX))
 
     def _as_dict(self, finding: Finding) -> dict[str, Any]:
@@ -294,7 +305,7 @@ class _One:
         return f"{self._name}  compared {found.compared} = {counts}{time}"
 
     def _print_end(self, found: Reconciliation, summary: str, *, hint: bool = True) -> None:
-        from ct_mao_sync.cli.render import render_cure
+        from ct_mao_sync.cli.render import render_cure, wrap
 
         if self._selection.sample is not None:
             _say(
@@ -302,6 +313,10 @@ class _One:
                 f"the same one again: --sample {self._selection.sample} --seed {self._selection.seed}",
                 indent="  ",
             )
+        for code, count in self._errors.items():
+            if count > ERRORS_SHOWN_MAX and not self._verbose:
+                more = count - ERRORS_SHOWN_MAX
+                click.echo(wrap(f"and {more} more of {code} (-v shows them)", indent="  ", hang="    "))
         for code, cures in self._cures.items():
             # One cure for all of a kind: --entity of one would cure only that one.
             told = [render_cure(hint, entity, code, of_many=len(cures) > 1) for entity, hint in cures]

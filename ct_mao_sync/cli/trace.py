@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ct_mao_sync.ops.trace import Trace
 
 FIELDS_SHOWN_MAX = 8
-RETRY_S = 5.0
+RETRY_S = 3.0
 
 
 @click.command(
@@ -136,4 +136,4 @@ def _print_text(found: Trace) -> None:
     for gap in found.gaps:
         click.echo(render_problem(gap), err=True)
     if found.gaps:
-        click.echo("  what is told above is without it", err=True)
+        click.echo("  what is told above is without it, and without what the jobs would do now", err=True)

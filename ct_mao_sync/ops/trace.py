@@ -85,7 +85,8 @@ class Trace:
 
 
 def trace_order(reading: Reading, asked: str, jobs: Sequence[str]) -> Trace:
-    """`jobs`: those whose present plan is wanted. Never raises for a system that is in trouble."""
+    """`jobs`: those whose present plan is wanted. A system in trouble is a gap, never an error; then there are
+    no plans."""
     return _Tracer(reading, asked).trace(jobs)
 
 
@@ -100,7 +101,7 @@ class _Tracer:
         self._look_into_state()
         self._try(self._read_shop)
         self._try(self._read_mao)
-        if not self._is_in_shop:
+        if not self._is_in_shop and not found.gaps and found.mao_order_id:
             # MAO alone knew the name: a package, or a return.
             self._try(self._read_shop)
         store = self._reading.store
@@ -110,7 +111,8 @@ class _Tracer:
         found.dead_letters = list(letters.values())
         if found.order_id:
             found.in_flight = store.in_flight_lines([found.order_id])
-        if found.is_found:
+        if found.is_found and not found.gaps:
+            # A plan needs both systems, and whoever asks is not to wait for the one that is down again.
             for job in jobs:
                 self._try(partial(self._plan, job))
         return found
@@ -194,13 +196,7 @@ class _Tracer:
         try:
             read()
         except SyncError as error:
-            if error.problem.code not in {gap.code for gap in self._found.gaps if _same(gap, error.problem)}:
-                self._found.gaps.append(error.problem)
-
-
-def _same(one: Problem, other: Problem) -> bool:
-    """Of the same system: a system that is down is told once."""
-    return one.context.get("remote") == other.context.get("remote")
+            self._found.gaps.append(error.problem)
 
 
 def _by_id(rows: Iterable[Row]) -> dict[str, Row]:

@@ -150,7 +150,7 @@ def test_what_is_known_is_told_when_a_system_is_down(world: World, down: str) ->
 
     assert ran.code == 4
     assert "create MAO order CT-1" in ran.out
-    assert "error: unreachable" in ran.err and "without it" in ran.err
+    assert "error: unreachable" in ran.err and "without what the jobs would do now" in ran.err
 
 
 def test_what_nobody_knows_is_exit_code_3(world: World) -> None:
