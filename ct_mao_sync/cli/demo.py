@@ -49,7 +49,7 @@ pickup = {{ method = "PICKUP", delivery = "PickUpAtStore", location = "shippingC
 CURE = 'express = "EXP"'
 
 
-@click.command()
+@click.command(epilog="Examples: ct-mao-sync demo; ct-mao-sync demo --folder /tmp/tour")
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),

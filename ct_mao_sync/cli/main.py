@@ -74,6 +74,7 @@ class Commands(click.Group):
             return None
         module, function, _ = COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(module), function)
+        _show_examples_as_lines(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -90,6 +91,22 @@ class Commands(click.Group):
             hint = f" Did you mean {near[0]}?" if near else " See ct-mao-sync --help."
             ctx.fail(f"No such command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)
+
+
+def _show_examples_as_lines(command: click.Command) -> None:
+    """`Examples: a; b. More.` becomes one line for each example, so that they can be copied."""
+    for each in command.commands.values() if isinstance(command, click.Group) else ():
+        _show_examples_as_lines(each)
+    word, _, told = (command.epilog or "").partition(": ")
+    if word not in ("Example", "Examples"):
+        return
+    examples = told.split("; ct-mao-sync ")
+    _, stop, more = examples[-1].partition(". ")
+    lines = [examples[0], *(f"ct-mao-sync {each}" for each in examples[1:])]
+    if stop:
+        lines[-1] = lines[-1][: -len(more) - len(stop)]
+    block = "\n".join(f"  {line}" for line in lines)
+    command.epilog = f"\b\n{word}:\n{block}" + (f"\n\n{more}" if more else "")
 
 
 @click.group(

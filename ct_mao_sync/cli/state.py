@@ -25,7 +25,7 @@ def state() -> None:
     """
 
 
-@state.command("backup")
+@state.command("backup", epilog="Examples: ct-mao-sync state backup /backup/")
 @click.argument("target", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Overwrite a file that is there.")
 @global_options
@@ -65,7 +65,7 @@ def backup(context: click.Context, target: Path, force: bool) -> None:
     )
 
 
-@state.command("check")
+@state.command("check", epilog="Examples: ct-mao-sync state check; ct-mao-sync state check --json")
 @global_options
 @click.pass_context
 def check(context: click.Context) -> None:
@@ -111,7 +111,7 @@ def check(context: click.Context) -> None:
     context.exit(EXIT_STOPPED if mode & 0o077 else 0)
 
 
-@state.command("prune")
+@state.command("prune", epilog="Examples: ct-mao-sync state prune --dry-run")
 @click.option(
     "--days",
     type=click.IntRange(min=1),

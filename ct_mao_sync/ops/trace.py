@@ -85,8 +85,8 @@ class Trace:
 
 
 def trace_order(reading: Reading, asked: str, jobs: Sequence[str]) -> Trace:
-    """`jobs`: those whose present plan is wanted. A system in trouble is a gap, never an error; then there are
-    no plans."""
+    """`jobs`: those whose present plan is wanted; there is none when a system is in trouble, which is told as
+    a gap and never raised."""
     return _Tracer(reading, asked).trace(jobs)
 
 
