@@ -92,13 +92,14 @@ class Config(Sections):
         return tuple(sorted(found - {""}, key=lambda value: (-len(value), value)))
 
     def mapping_digest(self) -> str:
-        """Changes when [mapping], [orders], [returns] or the content of the skus file changes: what was
-        rejected for a mapping reason is worth another try then. Hexadecimal."""
+        """Changes when [mapping], [orders], [status], [returns] or the content of the skus file changes: what
+        was rejected for a mapping reason is worth another try then. Hexadecimal."""
         if not self._digest:
             known = {
                 "mapping": self.mapping.model_dump(mode="json", exclude={"skus_file"}),
                 "orders": self.orders.model_dump(mode="json"),
                 "returns": self.returns.model_dump(mode="json", exclude={"outbox", "sweep_every"}),
+                "status": self.status.model_dump(mode="json", exclude={"sweep_every"}),
                 "skus": sorted((row.sku, row.item, row.uom, str(row.units)) for row in self._skus.values()),
             }
             text = json.dumps(known, sort_keys=True, separators=(",", ":"), default=str)

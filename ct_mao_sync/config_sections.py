@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from ct_mao_sync.config_values import (
     Allowed,
+    BaseStatus,
     CarrierUrl,
     CommentTemplate,
     Count,
@@ -56,11 +57,36 @@ Milestone = Literal[
     "returned",
     "cancelled",
 ]
+Reached = Literal[
+    "open",
+    "backordered",
+    "allocated",
+    "released",
+    "in_process",
+    "picked",
+    "packed",
+    "shipped",
+    "delivered",
+    "returned",
+    "cancelled",
+    "some_backordered",
+    "some_allocated",
+    "some_released",
+    "some_in_process",
+    "some_picked",
+    "some_packed",
+    "some_shipped",
+    "some_delivered",
+    "some_returned",
+]
+"""A milestone that every unit of an order has reached, or some have."""
 # commercetools docs: OrderState, PaymentState, ShipmentState (one l in its Canceled).
 OrderState = Literal["Open", "Confirmed", "Complete", "Cancelled"]
 PaymentState = Literal["BalanceDue", "Failed", "Pending", "CreditOwed", "Paid"]
-ShipmentState = Literal[
-    "Shipped", "Delivered", "Ready", "Pending", "Delayed", "Partial", "Backorder", "Canceled"
+# In a table of [status]; "" = leave it alone.
+ShownOrderState = Literal["Open", "Confirmed", "Complete", "Cancelled", ""]
+ShownShipmentState = Literal[
+    "Shipped", "Delivered", "Ready", "Pending", "Delayed", "Partial", "Backorder", "Canceled", ""
 ]
 Secret = Annotated[SecretStr, MinLen(1), Allowed('a text, best "env:NAME" or "file:/path"')]
 Texts = Annotated[tuple[NeededText, ...], Field(strict=False)]
@@ -193,8 +219,10 @@ class Status(Section):
     delivery_per: Literal["release", "package"] = "release"
     match_by_item: bool = False
     line_states: dict[Milestone, NeededText] = {}
-    shipment_states: dict[NeededText, ShipmentState] = {}
-    order_states: dict[NeededText, OrderState] = {}
+    shipment_states: dict[Reached, ShownShipmentState] = {}
+    order_states: dict[Reached, ShownOrderState] = {}
+    workflow_states: dict[Reached, NeededText] = {}
+    milestones: dict[BaseStatus, Milestone] = {}
     carriers: dict[NeededText, Carrier] = {}
 
 

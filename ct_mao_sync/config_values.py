@@ -140,6 +140,7 @@ Moment = Annotated[
 _REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\.[a-z0-9]+\Z")
 _KEY = re.compile(r"[A-Za-z0-9_-]{2,256}\Z")
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
+_BASE_STATUS = re.compile(r"[1-9]\d{3,4}\Z")
 _MAO_PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*\Z")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 ORDER_ID_PLACEHOLDERS = ("orderNumber", "id", "store")
@@ -190,6 +191,12 @@ def _project_key(value: str) -> str:
 def _currency(value: str) -> str:
     if not _CURRENCY.match(value):
         raise ValueError("is not a currency code")
+    return value
+
+
+def _base_status(value: str) -> str:
+    if not _BASE_STATUS.match(value):
+        raise ValueError(f"{shown(value)} is not a MAO status: its digits without those after the point")
     return value
 
 
@@ -272,6 +279,7 @@ Region = Annotated[str, AfterValidator(_region), Allowed('a commercetools region
 ProjectKey = Annotated[
     str, AfterValidator(_project_key), Allowed("a project key: 2 or more letters, digits, _ or -")
 ]
+BaseStatus = Annotated[str, AfterValidator(_base_status)]
 Currency = Annotated[str, AfterValidator(_currency), Allowed('a currency code such as "HUF"')]
 OrderIdTemplate = Annotated[
     str,

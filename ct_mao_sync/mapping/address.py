@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from ct_mao_sync.models.commercetools import Address, Order
 
@@ -81,6 +82,28 @@ def personal_values(order: Order) -> dict[str, str]:
         add("[address]", address.additional_street_info, address.additional_address_info, address.p_o_box)
         add("[address]", address.building, address.apartment, address.postal_code, address.city)
     return masks
+
+
+_MASKS = {
+    "[email]": ("email",),
+    "[phone]": ("phone", "mobile", "fax"),
+    "[name]": ("firstName", "lastName", "company", "department"),
+    "[street]": ("streetName",),
+    "[address]": (
+        *("additionalStreetInfo", "additionalAddressInfo", "pOBox", "building", "apartment"),
+        *("postalCode", "city"),
+    ),
+}
+
+
+def masks_of_address(address: Mapping[str, Any]) -> dict[str, str]:
+    """The same of one address as commercetools has it."""
+    return {
+        text: mask
+        for mask, names in _MASKS.items()
+        for name in names
+        if (text := str(address.get(name) or "").strip())
+    }
 
 
 def _street(address: Address) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from ct_mao_sync.errors import Rejection
 from ct_mao_sync.mapping.source import reject, short_hash
 from ct_mao_sync.models.commercetools import ItemShippingTarget, Order
 
+_LINE_ITEM_ID_LENGTH = 36
 # DOC: shopify-order-integration: # + ? / in an OrderId break later processes; 50 is the field's length.
 _ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,50}")
 
@@ -38,8 +40,25 @@ def order_line_id(line_item_id: str, target: ItemShippingTarget | None) -> str:
     characters are always the line item's id."""
     if target is None:
         return line_item_id
-    where = f"{target.address_key}|{target.shipping_method_key or ''}"
-    return f"{line_item_id}.{short_hash(where)}"
+    return _share_id(line_item_id, target.address_key, target.shipping_method_key or "")
+
+
+def target_line_ids(line_item_id: str, targets: Sequence[tuple[str, str]]) -> list[str]:
+    """The same for all distinct targets of a line, each (address key, shipping method key): a line with one
+    target is not divided."""
+    if len(targets) == 1:
+        return [line_item_id]
+    return [_share_id(line_item_id, *target) for target in targets]
+
+
+def line_item_id_of(order_line_id: str) -> str:
+    """The line item of an order line, also of one that is only a share of it."""
+    head, tail = order_line_id[:_LINE_ITEM_ID_LENGTH], order_line_id[_LINE_ITEM_ID_LENGTH:]
+    return head if tail.startswith(".") else order_line_id
+
+
+def _share_id(line_item_id: str, address_key: str, shipping_method_key: str) -> str:
+    return f"{line_item_id}.{short_hash(f'{address_key}|{shipping_method_key}')}"
 
 
 def _fill(template: str, order: Order) -> str:

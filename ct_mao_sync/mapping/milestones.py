@@ -59,8 +59,10 @@ _MILESTONE_OF: Mapping[int, str] = MappingProxyType(
         9000: CANCELLED,
     }
 )
-GONE = frozenset({SHIPPED, DELIVERED, RETURNED})
-"""Milestones of units that have left the warehouse; there is no way back from them."""
+GONE = (RETURNED, DELIVERED, SHIPPED)
+"""Milestones of units that have left the warehouse, the most advanced first; there is no way back."""
+BEFORE_SHIPPING = (PACKED, PICKED, IN_PROCESS, RELEASED, ALLOCATED, BACKORDERED, OPEN)
+"""The others on the way, the most advanced first; units go in both directions."""
 
 
 def milestone_of(value: Any) -> str | None:

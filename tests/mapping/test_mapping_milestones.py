@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from ct_mao_sync.config_sections import Milestone
-from ct_mao_sync.mapping.milestones import GONE, MILESTONES, milestone_of
+from ct_mao_sync.mapping.milestones import BEFORE_SHIPPING, CANCELLED, GONE, MILESTONES, milestone_of
 
 
 @pytest.mark.parametrize(
@@ -44,4 +44,4 @@ def test_what_is_no_status_of_a_sale_line_has_none(status: Any) -> None:
 
 def test_the_milestones_are_those_of_the_configuration() -> None:
     assert set(MILESTONES) == set(get_args(Milestone))
-    assert set(MILESTONES) > GONE
+    assert {*GONE, *BEFORE_SHIPPING, CANCELLED} == set(MILESTONES)
