@@ -63,6 +63,22 @@ def _build_orders(
     )
 
 
+def _build_status(
+    application: Application, store: Store, run: str, options: RunOptions, executor: Executor
+) -> Job:
+    from ct_mao_sync.jobs.status import StatusJob
+
+    return StatusJob(
+        application.config,
+        application.commercetools(run),
+        application.manhattan(run, dry_run=options.dry_run),
+        store,
+        clock=application.clock,
+        sweeps=not options.explores,
+        full=options.full,
+    )
+
+
 def _build_inventory(
     application: Application, store: Store, run: str, options: RunOptions, executor: Executor
 ) -> Job:
@@ -172,6 +188,7 @@ def _build_returns(
 
 BUILDERS: Mapping[str, Builder] = {
     "orders": _build_orders,
+    "status": _build_status,
     "inventory": _build_inventory,
     "returns": _build_returns,
 }

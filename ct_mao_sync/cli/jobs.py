@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-JOBS: Sequence[str] = ("orders", "inventory", "returns")
+JOBS: Sequence[str] = ("orders", "status", "returns", "inventory")

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     "--order", "orders", multiple=True, metavar="NUMBER", help="Only this order (number or id); repeatable."
 )
 @click.option("--sku", "skus", multiple=True, metavar="SKU", help="inventory: only this SKU; repeatable.")
-@click.option("--full", is_flag=True, help="inventory: compare every item now, not only what changed.")
+@click.option(
+    "--full", is_flag=True, help="inventory, status: compare everything now, not only what changed."
+)
 @click.option("--dry-run", is_flag=True, help="Show each write; change nothing anywhere.")
 @click.option(
     "--show-personal", is_flag=True, help="With --dry-run -v on a terminal: do not mask personal data."
@@ -69,10 +71,12 @@ def sync(
         raise click.UsageError("--since must be before --until")
     if (orders or skus) and (since or until):
         raise click.UsageError("--order and --sku name the records themselves; leave --since and --until out")
-    if orders and job not in ("orders", "returns"):
-        raise click.UsageError("--order belongs to: sync orders, sync returns")
-    if (skus or full) and job != "inventory":
-        raise click.UsageError("--sku and --full belong to: sync inventory")
+    if orders and job not in ("orders", "status", "returns"):
+        raise click.UsageError("--order belongs to: sync orders, sync status, sync returns")
+    if skus and job != "inventory":
+        raise click.UsageError("--sku belongs to: sync inventory")
+    if full and job not in ("inventory", "status"):
+        raise click.UsageError("--full belongs to: sync inventory, sync status")
     from ct_mao_sync.engine.run import RunOptions
 
     options = RunOptions(

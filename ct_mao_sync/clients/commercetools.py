@@ -123,3 +123,8 @@ class CommercetoolsClient:
     def read_states_by_keys(self, keys: Sequence[str]) -> list[Row]:
         """In no particular order; unknown keys are left out."""
         return self._project.read_in("/states", "key in ({})", keys, ())
+
+    def read_initial_states(self, kind: str) -> list[Row]:
+        """The States of a type, such as OrderState, in which a resource may begin; at most 500."""
+        where = f"type = {quoted(kind)} and initial = true"
+        return self._project.read_page("/states", where, None, 500).results

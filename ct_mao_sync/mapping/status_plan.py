@@ -62,8 +62,8 @@ def status_rules(config: Config) -> StatusRules:
             milestones=status.milestones,
             digital_delivery=config.orders.digital_delivery,
         ),
-        line_states={**status.line_states},
-        workflow_states={**status.workflow_states},
+        line_states={str(name): key for name, key in status.line_states.items()},
+        workflow_states={str(name): key for name, key in status.workflow_states.items()},
         shipment_states=_table(status.shipment_states, SHIPMENT_STATES),
         order_states=_table(status.order_states, ORDER_STATES),
         deliveries=DeliveryRules(

@@ -7,6 +7,7 @@ has been released: add another.
     in_flight     lines of orders, and how many of their units MAO's availability does not know yet
     in_flight_counted  SKU and channel -> units in flight that the shop's quantity already allows for
     imports       import operations whose outcome is not known yet
+    order_status  order -> how far its fulfilment is, and how new the record was that said so
     entries       inventory entry -> our last write, and the moment of its figure
     sweeps        passes over the whole assortment
     dead_letters  changes set aside, one per job and entity
@@ -195,3 +196,12 @@ def m006_upkeep(db: Database) -> None:
     # So that looking for what is old costs nothing when there is none.
     for statement in _UPKEEP.split(";\n"):
         db.execute(statement)
+
+
+@migrations()
+def m007_order_status(db: Database) -> None:
+    db.execute(
+        "CREATE TABLE order_status (entity TEXT PRIMARY KEY, mao_order_id TEXT NOT NULL, "
+        "version INTEGER NOT NULL, progress INTEGER NOT NULL) WITHOUT ROWID"
+    )
+    db.execute("CREATE INDEX order_status_open ON order_status (entity) WHERE progress < 2")

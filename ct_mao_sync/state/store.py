@@ -31,6 +31,7 @@ from ct_mao_sync.state.history import History
 from ct_mao_sync.state.imports import EntryMark, Imports, PendingImport, Sweep
 from ct_mao_sync.state.in_flight import InFlight
 from ct_mao_sync.state.incidents import Incidents
+from ct_mao_sync.state.order_status import FollowedOrder, OrderStatus
 from ct_mao_sync.state.returns import FollowedReturn, OutboxRow, Returns
 from ct_mao_sync.state.sent_orders import SentOrders
 from ct_mao_sync.state.statistics import Statistics
@@ -41,6 +42,7 @@ __all__ = [
     "DeadLetter",
     "EntryMark",
     "Event",
+    "FollowedOrder",
     "FollowedReturn",
     "OutboxRow",
     "PendingImport",
@@ -53,7 +55,18 @@ __all__ = [
 ]
 
 
-class Store(DeadLetters, History, SentOrders, InFlight, Imports, Incidents, Returns, Statistics, Upkeep):
+class Store(
+    DeadLetters,
+    History,
+    SentOrders,
+    OrderStatus,
+    InFlight,
+    Imports,
+    Incidents,
+    Returns,
+    Statistics,
+    Upkeep,
+):
     def salt(self) -> bytes:
         """Of keyed hashes; 32 random bytes, made with the file."""
         return bytes.fromhex(self._rows("SELECT value FROM meta WHERE key = 'salt'")[0]["value"])
