@@ -78,6 +78,10 @@ def wanted_resources(config: Config, jobs: Collection[str]) -> list[Wanted]:
                 config.status.line_states.items(), key=lambda item: MILESTONES.index(item[0])
             )
         ]
+        found += [
+            Wanted("states", key, f"status.workflow_states.{reached}", state_type="OrderState")
+            for reached, key in config.status.workflow_states.items()
+        ]
     if "returns" in jobs and config.returns.item_type:
         fields = {
             field_name: "Money" if value == "amount" else "String"

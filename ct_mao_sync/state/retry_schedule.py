@@ -25,6 +25,7 @@ MAPPING_CODES = frozenset(
         "location-unmapped",
         "shipping-method-unmapped",
         "status-unmapped",
+        "line-not-found",
         "disposition-unmapped",
         "currency-unsupported",
         "payload-invalid",

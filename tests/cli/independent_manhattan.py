@@ -68,10 +68,16 @@ class Manhattan:
 
     def search(self, body: Json) -> Reply:
         query = body.get("Query", "")
-        match = re.fullmatch(r"OrderId (?:IN \((.*)\)|= ('.*'))", query)
-        if not match:
+        by_id = re.fullmatch(r"OrderId (?:IN \((.*)\)|= ('.*'))", query)
+        # No clock here: every order has changed since any time.
+        since = r"\(UpdatedTimestamp >= '.*?' or \S* >= '.*?'\)"
+        changed = re.fullmatch(since + "(?: and OrderId > '(.*)')?", query)
+        if by_id:
+            wanted = re.findall(r"'([^']*)'", by_id[1] or by_id[2])
+        elif changed:
+            wanted = [order_id for order_id in self.orders if order_id > (changed[1] or "")]
+        else:
             return self.failure(400, "error.400", f"Query not understood: {query}")
-        wanted = re.findall(r"'([^']*)'", match[1] or match[2])
         rows = sorted((o for k, o in self.orders.items() if k in wanted), key=lambda row: str(row["OrderId"]))
         size, page = int(body.get("Size", 10)), int(body.get("Page", 0))
         shown = [_projected(row, body.get("Template")) for row in rows[page * size : (page + 1) * size]]

@@ -118,6 +118,7 @@ def test_both_sides_agree_is_exit_code_0(world: World) -> None:
 
     assert ran.code == 0
     assert "compared 3 = same 3" in ran.out
+    assert world.run("sync", "status").code == 0
     assert world.run("reconcile", "--json").json["exit_code"] == 0
 
 
