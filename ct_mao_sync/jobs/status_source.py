@@ -55,7 +55,6 @@ class StatusSource:
         self._sweeps = sweeps
         self._full = full
         self._page_size = manhattan.page_size
-        self._resumed = ""
         self._slices: dict[str, list[FollowedOrder]] = {}
         """Orders that the sweep reads next, by the last order before them."""
         self._next_after: str | None = None
@@ -79,10 +78,9 @@ class StatusSource:
         ]
         if self._full or (self._sweeps and self._is_sweep_due(now)):
             known = self._store.checkpoint(NAME, SWEEP_PASS)
-            self._resumed = (known.cursor if known else None) or ""
-            for after in {"", self._resumed}:
+            for after in {"", (known.cursor if known else None) or ""}:
                 self._load_slice(after)
-            passes.append(Pass(SWEEP_PASS, 0, 0, start_at=now))
+            passes.append(Pass(SWEEP_PASS, 0, 0, start_at=now, sweeps=True))
         return passes
 
     def _is_sweep_due(self, now: datetime) -> bool:
@@ -114,10 +112,6 @@ class StatusSource:
         return Page(changes, page.cursor, page.server_date, page.elapsed_s, len(page.rows))
 
     def _read_swept(self, after: str) -> Page:
-        if not after and self._resumed:
-            # The engine lets a fresh pass follow one that was resumed; all orders have just been seen.
-            self._resumed = ""
-            return Page([], None, self._clock.now(), 0.0)
         orders = self._slices.pop(after)
         last = orders[-1].entity if len(orders) == self._page_size else None
         found = self._read_rows({order.entity: order.mao_order_id for order in orders}, by_id=False)
