@@ -90,6 +90,8 @@ def _finding(
         symbol: Symbol = {"source": "-", "target": "+"}.get(planned.missing, "")  # type: ignore[assignment]
         return Finding(of.entity, of.label, symbol, planned.reason)
     if not planned.writes:
+        if planned.rejection is not None:
+            return _finding(of, planned.rejection, redact)
         if planned.pending:
             return Finding(of.entity, of.label, "*", f"{_decides(job)} an earlier write")
         return Finding(of.entity, of.label, "=")
@@ -115,13 +117,16 @@ def scan(
 ) -> Iterator[Sequence[Change]]:
     """The source's changes, a page at a time. No watermark is looked at or moved.
 
-    everything  the job's sweep, where it has one; else all changes since its cut-over
+    everything  all changes since the job's cut-over; where it has none, its sweep
 
     Raises ConfigError when nothing says where to begin."""
     passes = list(job.passes(now))
-    sweeps = [each for each in passes if each.name.startswith("sweep")]
-    windows = [each for each in passes if each not in sweeps]
-    for each in sweeps if everything and sweeps else windows:
+    windows = [each for each in passes if not each.name.startswith("sweep")]
+    if everything:
+        # Windows that have a beginning see everything from there; a sweep may see only what is open.
+        since_cut_over = [each for each in windows if each.start_at is None or each.start_at < now]
+        windows = since_cut_over or [each for each in passes if each not in windows]
+    for each in windows:
         begin = since or each.start_at
         if begin is None:
             raise _no_beginning(job, each)

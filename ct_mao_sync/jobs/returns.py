@@ -177,7 +177,7 @@ class ReturnsJob:
             wanted.entity,
             wanted.label,
             writes=writes,
-            summary=tuple(f"update {write.subject}: {text}" for write in writes for text in planned.summary),
+            summary=tuple(f"update {write.subject}: {'; '.join(planned.summary)}" for write in writes),
             state=Followed(
                 FollowedReturn(wanted.entity, wanted.version, planned.is_open, planned.items),
                 planned.events if self._keeps_outbox else (),
