@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -24,9 +25,12 @@ from ct_mao_sync.sandbox.commercetools_orders import (
     edit_order,
     order_edit,
 )
+from ct_mao_sync.sandbox.commercetools_stock import true_quantity
 from ct_mao_sync.sandbox.core import COMMERCETOOLS, MANHATTAN, ManualClock, Request, Response, Sandbox
 from ct_mao_sync.sandbox.front import Servers, serve
 from ct_mao_sync.sandbox.generate import generate_orders
+from ct_mao_sync.sandbox.generate_stock import NETWORK_VIEW, stock_world
+from ct_mao_sync.sandbox.manhattan_available import true_available
 
 Json = dict[str, Any]
 
@@ -35,6 +39,8 @@ def kind_of(request: Request) -> str:
     """What the request is for, in a word."""
     if request.path.endswith("/oauth/token"):
         return "token"
+    if request.service == COMMERCETOOLS and "/inventory" in request.path:
+        return "entry" if request.method == "POST" else "entries"
     if request.service == COMMERCETOOLS:
         return "sync-info" if request.method == "POST" else "page"
     for part, kind in (("/save", "save"), ("/search", "search"), ("/cancel", "cancel")):
@@ -130,6 +136,25 @@ class Stage:
         fill(self.sandbox, seed=seed, count=count)
         refund(self.sandbox, every=2)
         self.clock.advance(3600)
+
+    def do_reset_stocked(self, seed: int, items: int) -> None:
+        """A new world with stock in MAO and entries that show something else."""
+        self.clock = ManualClock()
+        self._use(self._new())
+        stock_world(self.sandbox.world, seed, items=items, entries=("network",), entries_agree=False)
+        self.clock.advance(3600)
+
+    def do_look_at_stock(self) -> Json:
+        """What the shop shows, what MAO can promise, and how often each entry was written."""
+        world = self.sandbox.world
+        entries = {entry["sku"]: entry for entry in world.ct.inventory.values()}
+        writes = [each.request for each in world.request_log.history if kind_of(each.request) == "entry"]
+        return {
+            "shown": {sku: true_quantity(world, entry) for sku, entry in entries.items()},
+            "promised": {sku: true_available(world, NETWORK_VIEW, sku) for sku in entries},
+            "writes": dict(Counter(request.path for request in writes)),
+            "requests": world.request_log.total(),
+        }
 
     def do_keep(self, name: str) -> None:
         world = self.sandbox.world
