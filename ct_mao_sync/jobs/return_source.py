@@ -50,11 +50,11 @@ class ReturnSource:
         self._commercetools = commercetools
         self._manhattan = manhattan
         self._clock = clock
-        self._seen = store.open_returns()
+        self._seen = store.watched_returns()
         """Entity -> newest version; a search that shows an older one lags."""
         self._open: dict[str, list[str]] = {}
         """Return -> its entities, of those that were open when the run began, by id."""
-        for entity in sorted(self._seen, key=return_id_of):
+        for entity in sorted(store.open_returns(), key=return_id_of):
             self._open.setdefault(return_id_of(entity), []).append(entity)
         swept = store.checkpoint("returns", SWEEP_PASS)
         self._sweep_due = full or swept is None or swept.cursor is not None or swept.watermark is None

@@ -62,15 +62,15 @@ class ReturnBase:
 
 @dataclass(frozen=True, slots=True)
 class PlannedReturn:
-    """`items`: key -> units of every item that is recorded once the actions are done. `is_open`: more is to
-    come. `skip`: why nothing is to be done."""
+    """`items`: key -> units of every item that is recorded once the actions are done. `is_open`: MAO has more
+    to tell (what waits as a dead letter is followed as such). `skip`: why nothing is to be done."""
 
     actions: tuple[Mapping[str, Any], ...] = ()
     summary: tuple[str, ...] = ()
     problems: tuple[Rejection, ...] = ()
     events: tuple[OutboxEvent, ...] = ()
     items: Mapping[str, int] = field(default_factory=dict)
-    is_open: bool = True
+    is_open: bool = False
     skip: str = ""
 
 
@@ -91,7 +91,7 @@ def plan_return(
     if target.parent is None:
         return PlannedReturn(problems=(problems.parent_unknown(),), items=base.items)
     if not target.order_id:
-        return PlannedReturn(skip="its order is not of this shop", is_open=False)
+        return PlannedReturn(skip="its order is not of this shop")
     if target.malformed:
         return PlannedReturn(problems=(problems.order_malformed(target.order_id),), items=base.items)
     if target.order is None:
@@ -348,14 +348,13 @@ class _Planner:
         elif self.drafts:
             actions.append(add_info(self.wanted, list(self.drafts.values())))
         actions += self.changes
-        problems = self.problems.found()
         return PlannedReturn(
             tuple(actions),
             tuple(self.summary),
-            problems,
+            self.problems.found(),
             tuple(self.events),
             self.recorded,
-            is_open=self.is_open or bool(problems),
+            self.is_open,
         )
 
 

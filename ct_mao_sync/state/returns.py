@@ -45,9 +45,17 @@ class Returns(StateFile):
             for row in rows
         }
 
-    def open_returns(self) -> dict[str, int]:
-        """Entity -> newest version seen, of every return of which more is to come, by entity."""
-        rows = self._rows("SELECT entity, version FROM returns WHERE is_open = 1 ORDER BY entity")
+    def open_returns(self) -> list[str]:
+        """Entities of every return of which more is to come."""
+        return [row["entity"] for row in self._rows("SELECT entity FROM returns WHERE is_open = 1")]
+
+    def watched_returns(self) -> dict[str, int]:
+        """Entity -> newest version seen, of the open returns and of those that wait as dead letters."""
+        rows = self._rows(
+            "SELECT entity, version FROM returns WHERE is_open = 1 UNION "
+            "SELECT r.entity, r.version FROM dead_letters d JOIN returns r ON r.entity = d.entity "
+            "WHERE d.job = 'returns'"
+        )
         return {row["entity"]: row["version"] for row in rows}
 
     def follow_returns(self, rows: Iterable[FollowedReturn]) -> None:
