@@ -35,6 +35,7 @@ crash: $(STAMP) ## kill -9 the real process at many moments, run again, compare 
 
 simulate: $(STAMP) ## Thousands of simulated days (minutes); SEEDS=1000
 	@SIMULATION_SEEDS=$(or $(SEEDS),1000) $(BIN)/pytest -n $(WORKERS) tests/simulation
+	@$(BIN)/pytest -m slow tests/ops
 
 bench: $(STAMP) ## What each job costs: requests, time, CPU, memory (minutes); JOB=orders
 	@$(BIN)/python -m tests.bench $(or $(JOB),all)
