@@ -158,6 +158,7 @@ class Application:
                 build_job=lambda name, options: own.build_job(name, store, run, options, executor),
                 commercetools=lambda: own.commercetools(run),
                 manhattan=lambda: own.manhattan(run, dry_run=True),
+                import_api=lambda: own.import_api(run),
                 requests_sent=lambda: sum(client.requests_sent for client in own._clients),
             )
 

@@ -105,6 +105,14 @@ class ImportClient:
                     if "DuplicateField" not in _codes(error) or attempt == 3:
                         raise RunStopped(self._unusable(key, "cannot be created", error)) from error
 
+    def has_container(self, key: str) -> bool:
+        """Only looks. Raises RunStopped `import-container-unusable` for one of another kind."""
+        answer = self._get(f"/import-containers/{quote(key, safe='')}", absent_ok=True)
+        if answer.status == 404:
+            return False
+        self._check_container(key, answer)
+        return True
+
     def import_entries(self, container: str, resources: Sequence[Mapping[str, Any]]) -> list[OperationStatus]:
         """At most 20 InventoryImports with different keys; one status for each, in their order. What the API
         refuses in one of them is its status, and the others go on.

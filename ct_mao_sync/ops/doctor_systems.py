@@ -40,6 +40,8 @@ def check_systems(reading: Reading, jobs: Sequence[str]) -> Iterator[Check]:
     oms = yield from _check_manhattan(reading)
     if shop:
         yield from _check_setup(reading, jobs)
+        if "inventory" in jobs and reading.config.inventory.writer != "rest":
+            yield from _check_import_api(reading)
     if oms and "inventory" in jobs:
         yield from _check_stock(reading)
     if shop and oms:
@@ -115,6 +117,18 @@ def _check_setup(reading: Reading, jobs: Sequence[str]) -> Iterator[Check]:
         yield fault(area, f"{said} ({step.why})", "ct-mao-sync setup")
     if not plan.steps and not plan.conflicts:
         yield ok(area, f"has the {len(wanted)} channels, states and types that are needed")
+
+
+def _check_import_api(reading: Reading) -> Iterator[Check]:
+    area, client, key = "commercetools", reading.import_api(), reading.config.inventory.import_container
+    if client is None:
+        return  # then the job writes by REST, or has said what is missing
+    try:
+        there = client.has_container(key)
+    except SyncError as error:
+        yield fault_of(area, error, "Import API")
+        return
+    yield ok(area, f"the import container {key} is {'there' if there else 'not there yet; a run makes it'}")
 
 
 # ---- MAO -------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ct_mao_sync.clients.commercetools import CommercetoolsClient
+from ct_mao_sync.clients.commercetools_import import ImportClient
 from ct_mao_sync.clients.manhattan import ManhattanClient
 from ct_mao_sync.config import Config
 from ct_mao_sync.engine.clock import Clock
@@ -28,4 +29,6 @@ class Reading:
     build_job: Callable[[str, RunOptions], Job]
     commercetools: Callable[[], CommercetoolsClient]
     manhattan: Callable[[], ManhattanClient]
+    import_api: Callable[[], ImportClient | None]
+    """None where the configuration has no address of it."""
     requests_sent: Callable[[], int]

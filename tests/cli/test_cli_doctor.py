@@ -148,6 +148,7 @@ def test_a_token_without_the_scopes_that_the_jobs_need(stage: Stage) -> None:
     assert said == [
         "the token has no scope manage_orders, which orders needs",
         "the token has no scope manage_products, which inventory needs",
+        "Import API: commercetools (ct.test) forbids GET /sandbox/import-containers/ct-mao-sync (403)",
     ]
 
 
