@@ -9,6 +9,8 @@ import click
 from ct_mao_sync.cli.options import global_options, global_options_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from ct_mao_sync.cli.wiring import Application
     from ct_mao_sync.engine.report import RunReport
     from ct_mao_sync.ops.loop import Turn
@@ -171,10 +173,14 @@ def _next(turn: Turn) -> str:
 
 
 def _document(turn: Turn, report: RunReport | None) -> dict[str, Any]:
-    document: dict[str, Any] = {"at": turn.finished_at, "job": turn.job, "exit_code": turn.exit_code}
+    document: dict[str, Any] = {"at": _iso(turn.finished_at), "job": turn.job, "exit_code": turn.exit_code}
     if report is not None:
         whole = report.as_dict()
         document |= {name: value for name, value in whole.items() if name not in ("rejections", "plans")}
     elif turn.problem is not None:
         document["problem"] = turn.problem.as_dict()
-    return document | {"circuit": turn.circuit, "failures": turn.failures, "next_run_at": turn.next_at}
+    return document | {"circuit": turn.circuit, "failures": turn.failures, "next_run_at": _iso(turn.next_at)}
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat().replace("+00:00", "Z") if moment else None

@@ -73,7 +73,7 @@ def test_it_runs_until_a_signal_comes_and_tells_each_run(
     runs = [json.loads(line) for line in out.splitlines()]
     assert len(runs) >= 2 and sum(run["written"] for run in runs) == 2
     assert all(run["job"] == "orders" and run["exit_code"] == 0 for run in runs)
-    assert runs[0]["next_run_at"] and runs[0]["run"] != runs[1]["run"]
+    assert runs[0]["next_run_at"].endswith("Z") and runs[0]["run"] != runs[1]["run"]
     assert all(json.loads(line) for line in err.splitlines())
     assert health(world)["state"] == "stopped"
     assert health(world)["jobs"]["orders"]["last_exit_code"] == 0
@@ -152,3 +152,16 @@ def test_alerts_follow_a_run_from_cron_too(world: World) -> None:
     told = (world.folder / "alerts.jsonl").read_text()
     assert told.count('"event": "opened"') == 1
     assert not world.leaks(told)
+
+
+def test_doctor_as_a_process_with_a_dead_server(world: World) -> None:
+    world.configure(**RHYTHM, sync__retry_seconds=0, orders__sync_channel="")
+    world.mao.server.close()
+
+    ran = world.process("doctor", COLUMNS="60", NO_COLOR="1")
+
+    assert ran.code == 4
+    assert "fault    MAO: " in ran.out and "cure: " in ran.out
+    assert "\x1b" not in ran.text
+    assert all(len(line) <= 60 for line in ran.out.splitlines())
+    assert world.writes == 0
