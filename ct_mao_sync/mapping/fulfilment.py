@@ -276,14 +276,14 @@ def _map_line(
     shipments = _shipments_of(order, line, line_id, releases, estimates)
     if isinstance(shipments, Rejection):
         return shipments
-    cancelled = cancelled_units(line)
+    sent = last_sent.get(line_id)
+    cancelled = cancelled_units(line, distinct=sent is None)
     if cancelled is None:
         return order.reject(
             "source-invalid",
             f"line {line_id} has a cancellation without quantity",
             field="OrderLine.OrderLineCancelHistory.CancelQuantity",
         )
-    sent = last_sent.get(line_id)
     cancelled += units.pop(milestones.CANCELLED, _ZERO)
     if sent is not None:
         # History rows can come twice, and a unit that the shop took back itself was not cancelled by MAO.
@@ -459,9 +459,13 @@ def _base_units(rules: FulfilmentRules, item_id: str, uom: str) -> Decimal | Non
     return None if units is None else Decimal(units)
 
 
-def cancelled_units(line: Mapping[str, Any]) -> Decimal | None:
+def cancelled_units(line: Mapping[str, Any], *, distinct: bool) -> Decimal | None:
     """Units of an order line that were cancelled in MAO; None when nobody can tell. History rows can be
-    written twice (MAO docs: order-migration-troubleshooting); only those that say when are compared."""
+    written twice (MAO docs: order-migration-troubleshooting).
+
+    distinct   leave out rows like one before; two units cancelled in one moment look alike too, so only where
+               nothing else bounds the sum
+    """
     total = _ZERO
     seen: set[tuple[str, str, str]] = set()
     for entry in _rows(line, "OrderLineCancelHistory"):
@@ -469,7 +473,7 @@ def cancelled_units(line: Mapping[str, Any]) -> Decimal | None:
         if units is None:
             return None
         moment = entry.get("CreatedTimestamp")
-        if moment:
+        if moment and distinct:
             mark = (str(moment), str(units), str(entry.get("CancelReason")))
             if mark in seen:
                 continue

@@ -287,7 +287,7 @@ def _missing(present: Any, shown: Mapping[str, int], named: set[str]) -> dict[st
         if _is_movable(delivery, named):
             for line_id, units in delivery.items.items():
                 now[line_id] = now.get(line_id, 0) + units
-    return {line_id: units - shown.get(line_id, 0) for line_id, units in now.items()}
+    return {line_id: max(0, units - shown.get(line_id, 0)) for line_id, units in now.items()}
 
 
 def _parcel_differences(

@@ -110,7 +110,9 @@ def _count(line: ShopLine, own: Sequence[FulfilledLine], shown: int, *, all_canc
     if own and (all_cancelled or all(each.is_cancelled for each in own)):
         cancelled = left
     else:
-        cancelled = _floor(sum((each.cancelled for each in own), _ZERO))
+        # A line that was split in MAO lives on in another: what MAO still has was not cancelled.
+        there = sum((each.quantity for each in own), _ZERO)
+        cancelled = _floor(min(sum((each.cancelled for each in own), _ZERO), line.quantity - there))
     left -= _put(units, CANCELLED, min(cancelled, left))
     for milestone in BEFORE_SHIPPING:
         left -= _put(units, milestone, min(found[milestone], left))
