@@ -134,15 +134,16 @@ def _run(run: Run) -> str:
 
 
 def _print_rest(found: Overview, state_name: str, size: int) -> None:
-    from ct_mao_sync.cli.render import render_bytes
+    from ct_mao_sync.cli.render import render_bytes, wrap
 
     if found.requests_limit:
-        click.echo(f"MAO requests this hour: {found.requests_this_hour} of {found.requests_limit}")
+        text = f"MAO requests this hour: {found.requests_this_hour} of {found.requests_limit}"
+        click.echo(wrap(text, hang="  "))
     if found.loop:
         click.echo(f"loop: {found.loop}")
     if any(each.facts.dead_letters for each in found.jobs):
-        click.echo("what waits, and why: ct-mao-sync errors list")
-    click.echo(f"state: {state_name}, {render_bytes(size)}")
+        click.echo(wrap("what waits, and why: ct-mao-sync errors list", hang="  "))
+    click.echo(wrap(f"state: {state_name}, {render_bytes(size)}", hang="  "))
 
 
 def _say(name: str, text: str) -> None:

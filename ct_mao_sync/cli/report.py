@@ -120,7 +120,7 @@ def _print_text(found: Report) -> None:
             text += f"  ({actions})"
         click.echo(wrap(text, indent="  ", hang=" " * 12))
     if found.refused:
-        click.echo("set aside, by reason (each record once a day)")
+        click.echo(wrap("set aside, by reason (each record once a day)", hang="  "))
     for code, count in found.refused.items():
         by_day = found.refused_by_day.get(code)
         bars = f"  {_bars(by_day)}" if by_day else ""
