@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,9 @@ from ct_mao_sync.cli.options import MOMENT, global_options, global_options_of
 if TYPE_CHECKING:
     from ct_mao_sync.engine.report import RunReport
     from ct_mao_sync.engine.run import RunOptions
+
+FROM_JOBS = ("orders", "inventory")
+"""Jobs that messages can nudge; `cli.messages` has a parser for each."""
 
 
 @click.command(
@@ -27,6 +31,13 @@ if TYPE_CHECKING:
     "--order", "orders", multiple=True, metavar="NUMBER", help="Only this order (number or id); repeatable."
 )
 @click.option("--sku", "skus", multiple=True, metavar="SKU", help="inventory: only this SKU; repeatable.")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    metavar="FILE",
+    help="orders, inventory: only what these messages name, JSON lines; - reads standard input.",
+)
 @click.option(
     "--full", is_flag=True, help="inventory, status: compare everything now, not only what changed."
 )
@@ -54,6 +65,7 @@ def sync(
     until: datetime | None,
     orders: tuple[str, ...],
     skus: tuple[str, ...],
+    source: str | None,
     full: bool,
     dry_run: bool,
     show_personal: bool,
@@ -77,6 +89,10 @@ def sync(
         raise click.UsageError("--sku belongs to: sync inventory")
     if full and job not in ("inventory", "status"):
         raise click.UsageError("--full belongs to: sync inventory, sync status")
+    if source is not None and (orders or skus or full or since or until):
+        raise click.UsageError("--from names the records itself; leave the other choices out")
+    if source is not None and job not in FROM_JOBS:
+        raise click.UsageError(f"--from belongs to: {', '.join(f'sync {name}' for name in FROM_JOBS)}")
     from ct_mao_sync.engine.run import RunOptions
 
     options = RunOptions(
@@ -89,7 +105,11 @@ def sync(
         allow=frozenset(name for name, given in (("cancel", allow_cancel), ("drop", allow_drop)) if given),
     )
     names = None if job == "all" else [job]
-    context.exit(run_jobs(context, names, options, wait_s=wait_s, show_personal=show_personal and dry_run))
+    context.exit(
+        run_jobs(
+            context, names, options, wait_s=wait_s, show_personal=show_personal and dry_run, source=source
+        )
+    )
 
 
 def run_jobs(
@@ -99,11 +119,12 @@ def run_jobs(
     *,
     wait_s: float,
     show_personal: bool = False,
+    source: str | None = None,
     at_the_end: Callable[[], Mapping[str, Any]] = dict,
 ) -> int:
     """Runs the jobs (None: all that are configured) one after the other and prints what came of it.
-    `options`: of all, or by job; `at_the_end` gives further members of the JSON document, and prints them
-    itself otherwise. Returns the exit code."""
+    `options`: of all, or by job; `source`: messages that name the records (see cli.messages); `at_the_end`
+    gives further members of the JSON document, and prints them itself otherwise. Returns the exit code."""
     import gc
 
     from ct_mao_sync.cli.job_builders import configured_jobs
@@ -132,6 +153,10 @@ def run_jobs(
                 if stopped():
                     break
                 of_job = options[name] if isinstance(options, Mapping) else options
+                if source is not None:
+                    from ct_mao_sync.cli.messages import read_nudges
+
+                    of_job = replace(of_job, nudges=read_nudges(name, source, application.config))
                 total = len(of_job.dead_letters) if of_job.dead_letters is not None else None
                 with progress_of(name, total) as progress:
                     try:

@@ -3,13 +3,15 @@ nothing else of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
-from ct_mao_sync.engine.values import Change, Desired, Difference, Outcome, Page, Plan, Settled, Skip
+from ct_mao_sync.engine.values import Change, Desired, Difference, Nudges, Outcome, Page, Plan, Settled, Skip
 from ct_mao_sync.errors import Rejection
+
+NUDGED_TOGETHER = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,9 @@ class Job(Protocol):
 
     def read_given(self, labels: Sequence[str]) -> tuple[list[Change], list[tuple[str, Rejection]]]:
         """By what a person typed (an order number or an id), and what was not found."""
+
+    def read_nudged(self, nudges: Nudges) -> Iterator[tuple[list[Change], list[tuple[str, Rejection]]]]:
+        """What these are about, page by page, as `read_given` gives it."""
 
     def load_bases(self, store: Any, entities: Sequence[str]) -> Mapping[str, Any]:
         """What the state remembers of these entities, for `map` and `plan`."""
@@ -105,6 +110,10 @@ class Job(Protocol):
         """One cheap read of the target; raises when the target as a whole is in trouble."""
 
 
+class _ReadsGiven(Protocol):
+    def read_given(self, labels: Sequence[str]) -> tuple[list[Change], list[tuple[str, Rejection]]]: ...
+
+
 class OneByOne:
     """For jobs that write each record alone, and whose writes are done when they are answered."""
 
@@ -113,6 +122,12 @@ class OneByOne:
 
     def settle(self, store: Any, *, last: bool) -> Settled:
         return Settled()
+
+    def read_nudged(
+        self: _ReadsGiven, nudges: Nudges
+    ) -> Iterator[tuple[list[Change], list[tuple[str, Rejection]]]]:
+        for start in range(0, len(nudges.labels), NUDGED_TOGETHER):
+            yield self.read_given(nudges.labels[start : start + NUDGED_TOGETHER])
 
 
 @runtime_checkable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,9 +18,9 @@ from ct_mao_sync.engine.job import Job, Pass
 from ct_mao_sync.engine.process import Origin, Prepared, Processor
 from ct_mao_sync.engine.report import Progress, RunReport
 from ct_mao_sync.engine.rows import Checkpoint
-from ct_mao_sync.engine.values import Outcome, Page, Settled
+from ct_mao_sync.engine.values import Nudges, Outcome, Page, Settled
 from ct_mao_sync.engine.window import Window, final_watermark, plan_window, until_of
-from ct_mao_sync.errors import BUDGET_USED, EXIT_BUG, EXIT_STOPPED, Problem, Retriable, SyncError
+from ct_mao_sync.errors import BUDGET_USED, EXIT_BUG, EXIT_STOPPED, Problem, Rejection, Retriable, SyncError
 
 log = logging.getLogger("ct_mao_sync.run")
 
@@ -35,6 +35,8 @@ class RunOptions:
     until: datetime | None = None
     given: tuple[str, ...] = ()
     """Order numbers or ids by hand: then no window is read."""
+    nudges: Nudges | None = None
+    """What a file of messages names: then no window is read either, also when it names nothing."""
     dead_letters: tuple[str, ...] | None = None
     """Entities to replay: then no window is read; None = a normal run."""
     dry_run: bool = False
@@ -167,13 +169,8 @@ class Run:
             self._retry(list(dict.fromkeys([*again, *self._options.dead_letters])))
             return
         self._retry(again)
-        if self._options.given:
-            changes, missing = self._job.read_given(self._options.given)
-            for label, problem in missing:
-                unknown = Outcome("", label, "rejected", rejection=problem)
-                self.report.add(unknown)
-                self._committer.add(unknown)
-            self._process(self._processor.prepare(changes, "given", None))
+        if self._options.given or self._options.nudges is not None:
+            self._apply_nudged(self._options.nudges or Nudges(self._options.given))
             return
         if not self._options.explores:
             self._retry(self._due())
@@ -191,6 +188,23 @@ class Run:
                 self.report.postponed.append(scan.name)
             finally:
                 self._on_pass(False)
+
+    def _apply_nudged(self, nudges: Nudges) -> None:
+        self._reject([("", fault) for fault in nudges.faults])
+        for changes, missing in self._job.read_nudged(nudges):
+            self._reject(missing)
+            page = self._processor.prepare(changes, "given", None)
+            self._process(page)
+            if page.cut or self._stopping():
+                return
+
+    def _reject(self, unknown: Iterable[tuple[str, Rejection]]) -> None:
+        """What names no record that could wait."""
+        for label, problem in unknown:
+            outcome = Outcome("", label, "rejected", rejection=problem)
+            self.report.add(outcome)
+            self._committer.add(outcome)
+        self._committer.commit()
 
     def _due(self) -> list[str]:
         pending = list(self._job.pending(self._store))

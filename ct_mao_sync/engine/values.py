@@ -46,6 +46,18 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Nudges:
+    """Records that a file of messages names, or a person: to be looked at whatever the windows say."""
+
+    labels: Sequence[str] = ()
+    """As `read_given` takes them."""
+    faults: Sequence[Rejection] = ()
+    """One for each message that cannot be used."""
+    content: Any = None
+    """What the messages themselves say, in the job's own form."""
+
+
+@dataclass(frozen=True, slots=True)
 class Desired:
     """What the target should be for one change; the digest is the idempotency key."""
 

@@ -7,7 +7,7 @@ with `quantityOnStock`; cart reservations stay commercetools' own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,7 @@ from ct_mao_sync.clients.manhattan_inventory import ManhattanInventoryClient
 from ct_mao_sync.config import Config
 from ct_mao_sync.engine.clock import Clock
 from ct_mao_sync.engine.job import Pass
-from ct_mao_sync.engine.values import Change, Desired, Difference, Outcome, Page, Plan, Settled, Skip
+from ct_mao_sync.engine.values import Change, Desired, Difference, Nudges, Outcome, Page, Plan, Settled, Skip
 from ct_mao_sync.errors import Rejection
 from ct_mao_sync.jobs.inventory_imports import Ended, ImportWriter
 from ct_mao_sync.jobs.inventory_in_flight import InFlightOrders
@@ -37,6 +37,7 @@ from ct_mao_sync.mapping.inventory_plan import (
 from ct_mao_sync.mapping.inventory_writes import entry_differences
 from ct_mao_sync.mapping.item_units import ItemUnits
 from ct_mao_sync.mapping.locations import Locations
+from ct_mao_sync.mapping.message_figures import MessageFigures
 from ct_mao_sync.state.imports import EntryMark
 from ct_mao_sync.state.store import Store
 
@@ -121,6 +122,14 @@ class InventoryJob:
 
     def read_given(self, labels: Sequence[str]) -> tuple[list[Change], list[tuple[str, Rejection]]]:
         return self._source.changes_of(labels), []
+
+    def read_nudged(self, nudges: Nudges) -> Iterator[tuple[list[Change], list[tuple[str, Rejection]]]]:
+        """`nudges.content`: the Messages of MAO, whose figures count."""
+        figures = None
+        if nudges.content is not None:
+            figures = MessageFigures(nudges.content.syncs, self._locations)
+        self._targets.message_figures = figures
+        return self._source.read_nudged(nudges, figures)
 
     # ---- decide ----------------------------------------------------------------------------------
 

@@ -109,6 +109,7 @@ class EntryLooks:
                 orders_read_began_s=began_s,
                 pending_import=entity in importing,
                 last_written_version=imported or (mark.version if mark else None),
+                last_figure_at=mark.figure_at if mark and reading.is_of_message else None,
                 may_import=self._imports is not None and entity not in self.by_rest,
             )
             looks[entity] = EntryLook(target, plan_entry(record, target, self._rules))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from ct_mao_sync.clients.commercetools_inventory import CommercetoolsInventoryClient
@@ -12,12 +12,13 @@ from ct_mao_sync.clients.manhattan import ManhattanClient
 from ct_mao_sync.clients.manhattan_inventory import ManhattanInventoryClient
 from ct_mao_sync.config import Config
 from ct_mao_sync.engine.job import Pass
-from ct_mao_sync.engine.values import Change, Page
+from ct_mao_sync.engine.values import Change, Nudges, Page
 from ct_mao_sync.errors import Rejection
 from ct_mao_sync.mapping.inventory_entry import split_entity
 from ct_mao_sync.mapping.inventory_plan import EntryWanted
 from ct_mao_sync.mapping.item_units import ItemUnits
 from ct_mao_sync.mapping.locations import Locations, plain_location
+from ct_mao_sync.mapping.message_figures import MessageFigures
 from ct_mao_sync.models.json import digest
 
 SUPPLY_PASS = "window:supply"
@@ -172,6 +173,55 @@ class InventorySource:
 
     def read_given(self, labels: Sequence[str]) -> tuple[list[Change], list[tuple[str, Rejection]]]:
         return self.changes_of(labels), []
+
+    def read_nudged(
+        self, nudges: Nudges, figures: MessageFigures | None
+    ) -> Iterator[tuple[list[Change], list[tuple[str, Rejection]]]]:
+        """SKUs that a person named; with `figures` of messages, ItemIds, after everything that those tell."""
+        if figures is None:
+            yield self.changes_of(nudges.labels), []
+            return
+        yield [], list(figures.unmapped.items())
+        seen: set[str] = set()
+        for skus in self._slices_of_messages(figures):
+            changes = []
+            for change in self.changes_of(sku for sku in skus if sku not in seen):
+                wanted = change.record
+                if wanted is None or figures.says_something_of(wanted.item, wanted.channel_key):
+                    changes.append(change)
+            seen.update(skus)
+            yield changes, []
+        for items in _sliced(nudges.labels):
+            skus = [sku for item in items for sku in self._item_units.skus_of(item)]
+            yield (
+                [
+                    change
+                    for change in self.changes_of(skus)
+                    if change.record is None
+                    or figures.of_entry(change.record.item, change.record.channel_key) is None
+                ],
+                [],
+            )
+
+    def _slices_of_messages(self, figures: MessageFigures) -> Iterator[list[str]]:
+        """SKUs of the items that are named, then of all others when a sync says something of those too."""
+        for items in _sliced(list(figures.items)):
+            yield [sku for item in items for sku in self._item_units.skus_of(item)]
+        cursor: str | None = None
+        while figures.names_all:
+            page, found, _ = self._read_assortment(datetime.min.replace(tzinfo=UTC), cursor)
+            if self._config.inventory.assortment == "commercetools":
+                yield found
+            else:
+                yield [sku for item in found for sku in self._item_units.skus_of(item)]
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+
+def _sliced(items: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(items), SLICE_ITEMS_MAX):
+        yield items[start : start + SLICE_ITEMS_MAX]
 
 
 class _EntriesPage:

@@ -29,6 +29,7 @@ from ct_mao_sync.mapping.availability import (
 from ct_mao_sync.mapping.inventory_entry import EntryState, parse_entry
 from ct_mao_sync.mapping.inventory_plan import EntryWanted
 from ct_mao_sync.mapping.locations import Locations
+from ct_mao_sync.mapping.message_figures import MessageFigures
 
 Submit = Callable[..., Future[Any]]
 
@@ -42,7 +43,8 @@ class EntryReading:
     entries_read_s: float
     """Monotonic: when the answer with the entry was there."""
     figure_began_at: datetime | None
-    """When the availability request was sent, on MAO's clock."""
+    """When the availability request was sent, on MAO's clock; of a message, when its figure was made."""
+    is_of_message: bool = False
 
 
 class InventoryTargets:
@@ -64,6 +66,8 @@ class InventoryTargets:
         self._locations = locations
         self._clock = clock
         self._submit = submit
+        self.message_figures: MessageFigures | None = None
+        """Where these know an entry's figure, MAO is not asked for it."""
         self._channel_ids: dict[str, str] | None = None
         self._lock = threading.Lock()
 
@@ -83,9 +87,10 @@ class InventoryTargets:
     def read(self, wanted: Sequence[EntryWanted]) -> dict[str, EntryReading]:
         """Entries, then availability. Raises RunStopped for a view that cannot be relied on."""
         entries, read_s = self._read_entries(list(dict.fromkeys(each.sku for each in wanted)))
-        network = [each for each in wanted if not each.channel_key]
-        located = [each for each in wanted if each.channel_key]
-        figures: dict[str, tuple[Figure | Rejection, datetime | None]] = {}
+        told = self._told_by_messages(wanted)
+        network = [each for each in wanted if not each.channel_key and each.entity not in told]
+        located = [each for each in wanted if each.channel_key and each.entity not in told]
+        figures: dict[str, tuple[Figure | Rejection, datetime | None]] = dict(told)
         figures.update(self._read_network(network))
         figures.update(self._read_located(located))
         channel_ids = self.channel_ids()
@@ -94,9 +99,20 @@ class InventoryTargets:
             channel_id = channel_ids.get(each.channel_key, "") if each.channel_key else ""
             figure, began_at = figures[each.entity]
             readings[each.entity] = EntryReading(
-                entries.get((each.sku, channel_id)), figure, read_s, began_at
+                entries.get((each.sku, channel_id)), figure, read_s, began_at, each.entity in told
             )
         return readings
+
+    def _told_by_messages(
+        self, wanted: Sequence[EntryWanted]
+    ) -> dict[str, tuple[Figure | Rejection, datetime | None]]:
+        found: dict[str, tuple[Figure | Rejection, datetime | None]] = {}
+        for each in wanted if self.message_figures else ():
+            assert self.message_figures is not None
+            figure = self.message_figures.of_entry(each.item, each.channel_key)
+            if figure is not None:
+                found[each.entity] = (figure, figure.at if isinstance(figure, Figure) else None)
+        return found
 
     def _read_entries(
         self, skus: Sequence[str]

@@ -16,7 +16,7 @@ from ct_mao_sync.clients.commercetools import CommercetoolsClient
 from ct_mao_sync.clients.manhattan import ManhattanClient
 from ct_mao_sync.config import Config
 from ct_mao_sync.engine.clock import Clock
-from ct_mao_sync.engine.job import Pass
+from ct_mao_sync.engine.job import OneByOne, Pass
 from ct_mao_sync.engine.rows import to_text
 from ct_mao_sync.engine.values import Change, Desired, Outcome, Page, Plan, Settled, Skip
 from ct_mao_sync.errors import RecordRejected, Rejection, RunStopped
@@ -65,7 +65,7 @@ class _Write:
         return self.update.body
 
 
-class ReturnsJob:
+class ReturnsJob(OneByOne):
     """See engine.job.Job for what each method is asked."""
 
     name = NAME

@@ -11,9 +11,8 @@ inherits location, view and moment from what it stands in.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -25,6 +24,7 @@ from ct_mao_sync.mapping.availability import (
     parse_figure,
     source_invalid,
 )
+from ct_mao_sync.mapping.message_lines import Line, line_fault, parse_lines
 
 Part = Literal["StartSync", "SyncDetails", "EndSync", ""]
 _PARTS: tuple[Part, ...] = ("StartSync", "SyncDetails", "EndSync")
@@ -48,6 +48,9 @@ class FullSync:
     absent_is_zero: bool
     """What it does not name has nothing: it is complete, holds only items with stock, and left no infinite
     ones out. Otherwise nothing follows from an absence."""
+    absent_is_asked: bool = False
+    """It ended and holds only items with stock, but pages are missing, which may have been empty: what it
+    does not name is to be asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,8 @@ class _Sync:
     locations: dict[str, None] = field(default_factory=dict)
     pages: dict[str, set[int]] = field(default_factory=dict)
     """Location ("" for all) -> pages seen."""
+    short: str = ""
+    """A page with fewer rows than it says, in words."""
     pages_total: dict[str, int] = field(default_factory=dict)
     items_total: dict[str, int] = field(default_factory=dict)
     """Location -> ItemCountForLocation."""
@@ -81,63 +86,52 @@ class _Sync:
     ended: bool = False
 
 
-def parse_messages(lines: Iterable[str | bytes], *, views: frozenset[str] = frozenset()) -> Messages:
-    """Reads the lines of a file. `views`: the names and ids of the configured views; messages of others
-    are passed over, and those that name no view are only nudges. Empty: every view counts.
+def parse_messages(
+    lines: Iterable[str | bytes], *, views: frozenset[str] = frozenset(), file: str = ""
+) -> Messages:
+    """Reads the lines of `file` (its name, for faults). `views`: the names and ids of the configured views;
+    messages of others are passed over, and those that name no view are only nudges. Empty: every view counts.
 
     Never raises for what stands in the file. A file that ends in the middle has one fault, and what came
     before it is used: its figures count, its absences do not."""
-    reading = _Reading(views)
-    number = 0
-    last_is_open = False
-    for number, line in enumerate(lines, 1):
-        last_is_open = not (line.endswith(b"\n") if isinstance(line, bytes) else line.endswith("\n"))
-        reading.read_line(number, line)
-    return reading.finish(number, last_is_open)
+    reading = _Reading(views, file)
+    for line in parse_lines(lines):
+        reading.read_line(line)
+    return reading.finish()
 
 
 class _Reading:
-    def __init__(self, views: frozenset[str]) -> None:
+    def __init__(self, views: frozenset[str], file: str) -> None:
         self._views = views
+        self._file = file
         self._syncs: dict[str, _Sync] = {}
         self._nudges: dict[str, None] = {}
         self._faults: list[Rejection] = []
-        self._broken: list[int] = []
+        self._broken: list[Line] = []
         self._read_count = 0
         self._other_views_count = 0
 
-    def read_line(self, number: int, line: str | bytes) -> None:
-        try:
-            text = line.decode("utf-8-sig") if isinstance(line, bytes) else line.removeprefix("\ufeff")
-            if not text.strip():
-                return
-            document = json.loads(text, parse_float=Decimal, parse_constant=Decimal)
-        except (ValueError, ArithmeticError, RecursionError):  # also what is not UTF-8
-            self._broken.append(number)
+    def read_line(self, line: Line) -> None:
+        if line.fault:
+            self._broken.append(line)
             return
-        for message in document if isinstance(document, list) else [document]:
-            self._read_message(number, message)
+        for message in line.document if isinstance(line.document, list) else [line.document]:
+            self._read_message(line.number, message)
 
-    def finish(self, line_count: int, last_is_open: bool) -> Messages:
-        for number in self._broken:
-            cut = number == line_count and last_is_open
-            what = (
-                "the file ends in the middle of a message"
-                if cut
-                else "is not a message: it is not JSON in UTF-8"
-            )
-            self._fault(number, f"line {number}: {what}")
+    def finish(self) -> Messages:
+        for line in self._broken:
+            self._fault(line.number, line.fault)
         syncs = []
         for sync in self._syncs.values():
-            missing = _missing(sync)
+            missing, is_proven = _missing(sync), _is_proven(sync)
             # A broken line is fault enough for what it leaves incomplete.
             if missing and not self._broken:
                 self._fault(
                     sync.line,
-                    f"line {sync.line}: the full sync {sync.transaction} is not complete, {missing}; "
+                    f"the full sync {sync.transaction} is not complete, {missing}; "
                     "what it does not name keeps its quantity",
                 )
-            syncs.append(_full_sync(sync, complete=not missing))
+            syncs.append(_full_sync(sync, missing=missing, is_proven=is_proven))
         return Messages(
             tuple(syncs),
             tuple(self._nudges),
@@ -149,7 +143,7 @@ class _Reading:
     def _read_message(self, number: int, message: Any) -> None:
         part, body = _part_of(message)
         if body is None:
-            self._fault(number, f"line {number}: is JSON, but no availability message")
+            self._fault(number, "is JSON, but no availability message")
             return
         self._read_count += 1
         view = _text(body, "ViewName") or _text(body, "ViewId")
@@ -167,7 +161,7 @@ class _Reading:
             ended = self._syncs.get(transaction)
             if ended is None:
                 what = f"ends the full sync {transaction or 'without number'}, whose start is not in the file"
-                self._fault(number, f"line {number}: {what}")
+                self._fault(number, f"{what}")
                 return
             _count(ended, body)
             ended.ended = True
@@ -179,7 +173,12 @@ class _Reading:
     def _read_details(self, number: int, sync: _Sync, body: Mapping[str, Any]) -> None:
         _count(sync, body)
         usable = True
-        for row in _rows_of(body, {}, 0):
+        rows = list(_rows_of(body, {}, 0))
+        place = _location_of(body)
+        said = _whole(body, "CurrentItemCount" if place else "CurrentCount")
+        if said is not None and len(rows) < said and (place or not sync.locations):
+            sync.short = f"line {number} has {len(rows)} of {said} rows"
+        for row in rows:
             item = row["ItemId"]
             location = _location_of(row)
             if not isinstance(item, str) or not item:
@@ -192,77 +191,93 @@ class _Reading:
             if location:
                 sync.locations[location] = None
             key = (item, location)
-            figure = _figure(row, item, location)
+            figure = self._of_line(number, _figure(row, item, location))
             if isinstance(figure, Figure) and figure.at is None:
                 self._nudges[item] = None  # it cannot be told from an older one
-                sync.figures.setdefault(key, _without_moment(item))
+                sync.figures.setdefault(key, self._of_line(number, _without_moment(item)))
                 continue
             known = sync.figures.get(key)
-            sync.figures[key] = figure if known is None else _newer(known, figure)
+            sync.figures[key] = figure if known is None else self._of_line(number, _newer(known, figure))
         if not usable:
-            self._fault(number, f"line {number}: the full sync {sync.transaction} has a row without ItemId")
+            self._fault(number, f"the full sync {sync.transaction} has a row without ItemId")
 
     def _read_nudges(self, number: int, body: Mapping[str, Any]) -> None:
         items = [row["ItemId"] for row in _rows_of(body, {}, 0)]
         good = [item for item in items if isinstance(item, str) and item]
         self._nudges.update(dict.fromkeys(good))
         if len(good) < len(items) or not items:
-            self._fault(number, f"line {number}: names no item")
+            self._fault(number, "names no item")
+
+    def _of_line(self, number: int, figure: Figure | Rejection) -> Figure | Rejection:
+        """Where a figure that cannot be used stands."""
+        if isinstance(figure, Figure) or "line" in figure.context:
+            return figure
+        where = line_fault(self._file, number, figure.message, figure.hint)
+        return replace(figure, message=where.message, context={**figure.context, **where.context})
 
     def _fault(self, number: int, what: str) -> None:
-        self._faults.append(
-            Rejection(
-                "source-invalid",
-                what,
-                hint="have MAO send it again, or read everything: ct-mao-sync sync inventory --full",
-                context={"line": number},
-            )
-        )
+        hint = "have MAO send it again, or read everything: ct-mao-sync sync inventory --full"
+        self._faults.append(line_fault(self._file, number, what, hint))
 
 
-def _full_sync(sync: _Sync, *, complete: bool) -> FullSync:
-    sound = all(
-        isinstance(figure, Figure) and (figure.quantity > 0 or figure.is_infinite)
-        for figure in sync.figures.values()
-    )
+def _full_sync(sync: _Sync, *, missing: str, is_proven: bool) -> FullSync:
+    names_stock_alone = _names_stock_alone(sync) and not sync.excluded
     return FullSync(
         sync.transaction,
         sync.view,
         sync.line,
         sync.figures,
         tuple(sync.locations),
-        complete,
-        complete and sound and bool(sync.figures) and not sync.excluded,
+        is_complete=not missing and is_proven,
+        absent_is_zero=not missing and is_proven and names_stock_alone,
+        absent_is_asked=not missing and not is_proven and names_stock_alone,
+    )
+
+
+def _names_stock_alone(sync: _Sync) -> bool:
+    """As a sync of items with stock alone does; in one of all items some have nothing."""
+    return bool(sync.figures) and all(
+        isinstance(figure, Figure) and (figure.quantity > 0 or figure.is_infinite)
+        for figure in sync.figures.values()
     )
 
 
 def _missing(sync: _Sync) -> str:
-    """What a sync lacks, in words; "" when its own counters prove that nothing does. Pages without any
-    row need not be sent, so a gap between pages alone proves nothing where the rows are counted."""
+    """What a sync surely lacks, in words. In a sync of items with stock alone, pages without any row need not
+    be sent (MAO docs: publish-availability), so there a gap says nothing."""
     if not sync.ended:
         return "its end message is missing"
     if any(not place for _, place in sync.figures) and any(place for _, place in sync.figures):
         return "it mixes rows with and without location"
+    if sync.short:
+        return sync.short
+    if _is_proven(sync) or _names_stock_alone(sync):
+        return ""
+    return _gap(sync) or "nothing says how much it should hold"
+
+
+def _is_proven(sync: _Sync) -> bool:
+    """Its own counters prove that nothing between start and end is missing, neither rows nor pages."""
     rows = len(sync.figures)
-    if sync.total is not None:
-        if rows in (sync.total, sync.total - sync.excluded):
-            return ""
-        return f"it has {rows} of {sync.total} rows"
-    by_location: dict[str, int] = {}
-    for _, location in sync.figures:
-        by_location[location] = by_location.get(location, 0) + 1
-    places = tuple(sync.locations) or (NETWORK,)
-    for place in places:
-        count = sync.items_total.get(place)
-        if count is not None:
-            if by_location.get(place, 0) != count:
-                return f"it has {by_location.get(place, 0)} of {count} rows of {place}"
+    if not sync.locations and sync.total is not None:
+        return rows in (sync.total, sync.total - sync.excluded)
+    for place in tuple(sync.locations) or (NETWORK,):
+        if sync.items_total.get(place) == sum(1 for _, location in sync.figures if location == place):
             continue
-        name = place if place in sync.pages_total else NETWORK
-        pages = sync.pages_total.get(name)
-        if pages is None:
-            return "nothing says how much it should hold"
-        gaps = set(range(pages)) - sync.pages.get(name, set())
+        pages = sync.pages_total.get(place)
+        if pages is None or not sync.pages.get(place, set()).issuperset(range(pages)):
+            return False
+    return True
+
+
+def _gap(sync: _Sync) -> str:
+    for place in tuple(sync.locations) or (NETWORK,):
+        count = sync.items_total.get(place) if place else sync.total
+        rows = sum(1 for _, location in sync.figures if location == place)
+        if count is not None and rows < count:
+            return f"it has {rows} of {count} rows" + (f" of {place}" if place else "")
+        pages = sync.pages_total.get(place)
+        gaps = set(range(pages or 0)) - sync.pages.get(place, set())
         if gaps:
             return f"page {min(gaps)} of {pages} is missing"
     return ""

@@ -106,10 +106,9 @@ def test_a_message_may_be_wrapped_and_name_its_part_in_a_member() -> None:
 # --- what follows from an absence ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+SHORT = pytest.mark.parametrize(
     ("messages", "words"),
     [
-        ([start(), details(row())], "its end message is missing"),
         ([start(), details(row()), end(TotalCount=2)], "it has 1 of 2 rows"),
         ([start(), details(row(), page=1, pages=3), end()], "page 0 of 3 is missing"),
         ([start(), details(row(), page=0, pages=2), end()], "page 1 of 2 is missing"),
@@ -117,7 +116,6 @@ def test_a_message_may_be_wrapped_and_name_its_part_in_a_member() -> None:
             [start(), {"SyncDetails": {"TransactionNumber": "T1", "Rows": [row()]}}, end()],
             "nothing says how much",
         ),
-        ([start(), end()], "nothing says how much"),
         (
             [
                 start(LocationIds=["L1", "L2"]),
@@ -136,15 +134,54 @@ def test_a_message_may_be_wrapped_and_name_its_part_in_a_member() -> None:
         ),
     ],
 )
-def test_an_incomplete_sync_is_one_fault_and_nothing_follows_from_what_it_lacks(
+
+
+@SHORT
+def test_a_sync_of_all_items_that_lacks_some_is_one_fault_and_nothing_follows_from_what_it_lacks(
+    messages: list[Any], words: str
+) -> None:
+    sold_out = [
+        line.replace('"TotalQuantity": 5', '"TotalQuantity": 0').replace('"Quantity": 2', '"Quantity": 0')
+        for line in lines(*messages)
+    ]
+
+    found = parse_messages(sold_out)
+
+    sync = the_sync(found)
+    assert (sync.is_complete, sync.absent_is_zero, sync.absent_is_asked) == (False, False, False)
+    assert words in the_fault(found).message
+    assert "full sync T1" in the_fault(found).message
+
+
+@SHORT
+def test_what_a_sync_of_stock_alone_lacks_may_have_been_empty_and_is_to_be_asked_for(
     messages: list[Any], words: str
 ) -> None:
     found = parse_messages(lines(*messages))
 
     sync = the_sync(found)
-    assert (sync.is_complete, sync.absent_is_zero) == (False, False)
+    assert (sync.is_complete, sync.absent_is_zero, sync.absent_is_asked) == (False, False, True)
+    assert found.faults == (), words
+
+
+@pytest.mark.parametrize(
+    ("messages", "words"),
+    [
+        ([start(), details(row())], "its end message is missing"),
+        ([start(), end()], "nothing says how much"),
+        ([start(), details(row(), CurrentCount=2), end(TotalCount=2)], "line 2 has 1 of 2 rows"),
+        (
+            [start(), details(row(), row("B", LocationId="L1", Quantity=1)), end()],
+            "it mixes rows with and without location",
+        ),
+    ],
+)
+def test_a_sync_that_surely_lacks_something_is_one_fault(messages: list[Any], words: str) -> None:
+    found = parse_messages(lines(*messages))
+
+    sync = the_sync(found)
+    assert (sync.is_complete, sync.absent_is_zero, sync.absent_is_asked) == (False, False, False)
     assert words in the_fault(found).message
-    assert "full sync T1" in the_fault(found).message
 
 
 def test_empty_pages_that_were_not_sent_leave_a_sync_complete_when_its_rows_add_up() -> None:
