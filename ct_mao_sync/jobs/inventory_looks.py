@@ -77,7 +77,7 @@ class EntryLooks:
         """Where an entry could be raised, the orders are asked for only when commercetools' own figures have
         had the time to follow them. `changed_orders`: MAO orders to be judged again."""
         read_s = max(reading.entries_read_s for reading in readings)
-        if any(_could_rise(reading) for reading in readings):
+        if any(map(_could_rise, records, readings)):
             self._clock.sleep(read_s + self._rules.raise_delay_s - self._clock.monotonic())
         began_s = self._clock.monotonic()
         began_at = min((r.figure_began_at for r in readings if r.figure_began_at), default=None)
@@ -159,8 +159,10 @@ def _is_import(look: EntryLook) -> bool:
     )
 
 
-def _could_rise(reading: EntryReading) -> bool:
+def _could_rise(record: EntryWanted, reading: EntryReading) -> bool:
     entry, figure = reading.entry, reading.figure
     if isinstance(figure, Rejection) or isinstance(entry, Rejection):
         return False
-    return figure.is_infinite or entry is None or figure.quantity > entry.quantity_on_stock
+    if figure.is_infinite or entry is None:
+        return True
+    return figure.quantity > entry.quantity_on_stock * record.units

@@ -25,7 +25,8 @@ SUPPLY_PASS = "window:supply"
 ORDER_LINES_PASS = "window:order-lines"
 SWEEP_PASS = "sweep"
 SLICE_ITEMS_MAX = 5_000
-"""Items of one page: bounds the memory of a run."""
+SLICE_ENTRIES_MAX = 10_000
+"""Items and entries of one page, about: they bound the memory of a run."""
 ORDER_LINES_TEMPLATE = {
     "OrderId": None,
     "UpdatedTimestamp": None,
@@ -59,6 +60,13 @@ class InventorySource:
         self._sweep_due = sweep_due
         self._changed_orders: set[str] = set()
 
+    @property
+    def _channels(self) -> tuple[str, ...]:
+        """Keys of the channels whose entries the modes show; "" = the entry without channel."""
+        modes = self._config.inventory.modes
+        located = self._locations.channel_keys if "location" in modes else ()
+        return (("",) if "network" in modes else ()) + located
+
     def take_changed_orders(self) -> set[str]:
         """MAO orders that changed and were not judged again yet."""
         changed = set(self._changed_orders)
@@ -81,7 +89,9 @@ class InventorySource:
             ORDER_LINES_PASS: self._read_order_lines,
             SWEEP_PASS: self._read_assortment,
         }[scan.name]
-        most = self._slice_items_max() if scan.sweeps else SLICE_ITEMS_MAX
+        most = min(SLICE_ITEMS_MAX, SLICE_ENTRIES_MAX // max(1, len(self._channels)))
+        if scan.sweeps:
+            most = min(most, self._slice_items_max())
         names: dict[str, None] = {}
         changes: list[Change] = []
         first: Any = None
@@ -110,7 +120,7 @@ class InventorySource:
         if not oms.max_requests_per_hour:
             return SLICE_ITEMS_MAX
         requests = max(1, oms.max_requests_per_hour // SLICES_AN_HOUR)
-        return min(SLICE_ITEMS_MAX, requests * oms.availability_items)
+        return requests * oms.availability_items
 
     def _read_supply(self, since: datetime, cursor: str | None) -> tuple[Any, list[str], list[Change]]:
         page = self._manhattan.search_supply_page(since, cursor=cursor)
@@ -141,11 +151,7 @@ class InventorySource:
 
     def changes_of(self, skus: Iterable[str]) -> list[Change]:
         """One change for each entry of these SKUs that the modes show."""
-        channels = []
-        if "network" in self._config.inventory.modes:
-            channels.append("")
-        if "location" in self._config.inventory.modes:
-            channels += self._locations.channel_keys
+        channels = self._channels
         changes = []
         for sku in dict.fromkeys(skus):
             sold = self._item_units.sold_as(sku)

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from ct_mao_sync.clients.commercetools_inventory import CommercetoolsInventoryClient
 from ct_mao_sync.clients.manhattan_inventory import ManhattanInventoryClient
@@ -31,6 +31,7 @@ from ct_mao_sync.mapping.inventory_plan import EntryWanted
 from ct_mao_sync.mapping.locations import Locations
 from ct_mao_sync.mapping.message_figures import MessageFigures
 
+T = TypeVar("T")
 Submit = Callable[..., Future[Any]]
 
 
@@ -136,15 +137,17 @@ class InventoryTargets:
         items = list(dict.fromkeys(each.item for each in wanted))
         by_item: dict[str, tuple[Figure | Rejection, datetime | None]] = {}
 
-        def read(chunk: Sequence[str]) -> Any:
-            return chunk, self._manhattan.read_network_chunk(view, chunk)
+        def read(chunk: Sequence[str]) -> tuple[bool, dict[str, tuple[Figure | Rejection, datetime | None]]]:
+            answer = self._manhattan.read_network_chunk(view, chunk)
+            refused = {item: _refused(problem) for item, problem in answer.refused.items()}
+            figures = parse_network_rows(answer.rows, chunk)
+            found = {item: (refused.get(item, figure), answer.began_at) for item, figure in figures.items()}
+            return looks_unpublished(answer.rows), found
 
         unpublished = []
-        for chunk, answer in self._at_once(read, self._manhattan.availability_chunks(items)):
-            unpublished.append(looks_unpublished(answer.rows))
-            for item, figure in parse_network_rows(answer.rows, chunk).items():
-                refused = answer.refused.get(item)
-                by_item[item] = (_refused(refused) if refused else figure, answer.began_at)
+        for is_unpublished, figures in self._at_once(read, self._manhattan.availability_chunks(items)):
+            unpublished.append(is_unpublished)
+            by_item.update(figures)
         self._stop_if(unpublished, view, "network_view")
         return {each.entity: by_item[each.item] for each in wanted}
 
@@ -159,16 +162,22 @@ class InventoryTargets:
         by_place: dict[tuple[str, str], Figure | Rejection] = {}
         began: dict[str, datetime | None] = {}
 
-        def read(chunk: Sequence[str]) -> Any:
-            return chunk, self._manhattan.read_location_chunk(view, chunk, places)
+        def read(
+            chunk: Sequence[str],
+        ) -> tuple[bool, dict[tuple[str, str], Figure | Rejection], dict[str, datetime | None]]:
+            answer = self._manhattan.read_location_chunk(view, chunk, places)
+            refused = {item: _refused(problem) for item, problem in answer.refused.items()}
+            figures = parse_location_rows(answer.rows, chunk, places)
+            found = {key: refused.get(key[0], figure) for key, figure in figures.items()}
+            return looks_unpublished(answer.rows), found, dict.fromkeys(chunk, answer.began_at)
 
         unpublished = []
-        for chunk, answer in self._at_once(read, self._manhattan.availability_chunks(items, places)):
-            unpublished.append(looks_unpublished(answer.rows))
-            for (item, place), figure in parse_location_rows(answer.rows, chunk, places).items():
-                refused = answer.refused.get(item)
-                by_place[item, place] = _refused(refused) if refused else figure
-            began.update(dict.fromkeys(chunk, answer.began_at))
+        for is_unpublished, figures, when in self._at_once(
+            read, self._manhattan.availability_chunks(items, places)
+        ):
+            unpublished.append(is_unpublished)
+            by_place.update(figures)
+            began.update(when)
         self._stop_if(unpublished, view, "location_view")
         return {
             each.entity: (
@@ -194,7 +203,7 @@ class InventoryTargets:
                 )
             )
 
-    def _at_once(self, read: Callable[[Any], Any], chunks: Sequence[Any]) -> list[Any]:
+    def _at_once(self, read: Callable[[Any], T], chunks: Sequence[Any]) -> list[T]:
         """As many requests in flight as there are workers; the first failure is raised when all are done."""
         futures = [self._submit(read, chunk) for chunk in chunks]
         return [future.result() for future in futures]
