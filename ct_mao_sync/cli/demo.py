@@ -40,6 +40,9 @@ organization = "ACME"
 start_at = {start_at}          # the cut-over: older orders are never exported
 late_cancel = true
 
+[status.carriers]
+UPS = {{ name = "UPS", url = "https://www.ups.com/track?tracknum={{tracking}}" }}
+
 [mapping.shipping_methods]
 standard = "STD"
 free = "STD"
@@ -75,12 +78,12 @@ def demo(context: click.Context, folder: Path) -> None:
             start_at=(sandbox.world.clock.now() - timedelta(days=1)).strftime("%Y-%m-%dT00:00:00Z"),
         )
         (folder / "config.toml").write_text(text, encoding="utf-8")
-        show = _Show(folder.resolve(), sandbox, servers)
+        show = Show(folder.resolve(), sandbox, servers)
         _play(show)
         context.exit(show.worst)
 
 
-class _Show:
+class Show:
     """Runs commands in the demo's folder and tells what they mean."""
 
     def __init__(self, folder: Path, sandbox: Sandbox, servers: Servers) -> None:
@@ -155,7 +158,9 @@ class _Show:
         return self.sandbox.world.mao.orders[order_id]
 
 
-def _play(show: _Show) -> None:
+def _play(show: Show) -> None:
+    from ct_mao_sync.cli.demo_status import show_status
+
     world = show.sandbox.world
     click.echo(
         f"Two systems are simulated on this machine: commercetools with {len(world.ct.orders)} orders on "
@@ -206,6 +211,8 @@ def _play(show: _Show) -> None:
         f"{CANCELS} is {show.mao_order(CANCELS)['FulfillmentStatus']}"
     )
     show.run("errors", "list")
+
+    show_status(show)
 
     show.say("Where things are")
     click.echo(f"   configuration  {config}")
@@ -290,7 +297,7 @@ def _fill() -> Sandbox:
     return sandbox
 
 
-def _customer_changes(show: _Show) -> None:
+def _customer_changes(show: Show) -> None:
     """One moves house, one cancels, the shop corrects a total; an agent corrects a phone number in MAO."""
     from ct_mao_sync.sandbox.commercetools import edit_order, order_edit
     from ct_mao_sync.sandbox.commercetools_orders import cancelling, changing_address, order_by_number

@@ -8,6 +8,12 @@ from pathlib import Path
 
 import pytest
 
+STATES_OF_THE_ORDER = (
+    "Confirmed, its shipment Partial",
+    "Confirmed, its shipment Shipped",
+    "Complete, its shipment Delivered",
+)
+
 
 def run_demo(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -46,6 +52,17 @@ def test_a_change_a_cancellation_and_an_agents_correction_flow_through(tour: tup
     _, text = tour
 
     assert "CT-1001 goes to Lindenallee 7, Musterstadt, phone +49 30 5550199; CT-1002 is Canceled" in text
+
+
+def test_it_follows_an_order_through_two_parcels_and_a_short(tour: tuple[Path, str]) -> None:
+    _, text = tour
+    after = [text.index(f"commercetools now: CT-1004 is {state}") for state in STATES_OF_THE_ORDER]
+
+    assert after == sorted(after)
+    assert "delivery mao-CT-10041: 9 units of 3 lines" in text
+    assert "parcel mao-CT-10041-PKG-1004-A: 7 units of 2 lines, UPS 1Z999AA10100" in text
+    assert "parcel mao-CT-10041-PKG-1004-B: 2 units of 2 lines, UPS 1Z999AA10200" in text
+    assert "no writes" in text[after[-1] :]
 
 
 def test_it_leaves_a_configuration_and_a_state_of_its_own(tour: tuple[Path, str]) -> None:
