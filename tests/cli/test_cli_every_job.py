@@ -63,40 +63,40 @@ def test_an_idle_cycle_is_at_most_one_request_for_each_thing_that_is_watched(sta
         assert run["requests"] <= watched[run["job"]], (run["job"], run["requests"], watched)
 
 
-@pytest.mark.parametrize("job", JOBS)
-@pytest.mark.parametrize(
-    "selection", [["--all"], ["--since", "2026-11-20"], ["--sample", "3", "--seed", "1"]]
-)
-def test_every_job_can_be_reconciled_without_a_write(stage: Stage, job: str, selection: list[str]) -> None:
+@pytest.mark.parametrize("selection", [["--all"], ["--since", "2026-11-20"], ["--sample", "3"]])
+def test_every_job_can_be_reconciled_without_a_write(stage: Stage, selection: list[str]) -> None:
     writes = stage.writes()
 
-    done = stage.run("reconcile", job, *selection, "--json")
+    done = stage.run("reconcile", *selection, "--json")
 
     document = json.loads(done.stdout)
-    counts = document[job]
     assert done.exit_code in (0, 3), done.output
     assert document["exit_code"] == done.exit_code
     names = ("same", "missing_in_the_source", "missing_in_the_target", "different", "errors", "left_alone")
-    assert sum(counts[name] for name in names) > 0
+    for job in JOBS:
+        assert sum(document[job][name] for name in names) > 0, job
     assert stage.writes() == writes
 
 
-@pytest.mark.parametrize("job", JOBS)
-def test_after_fix_both_sides_agree(stage: Stage, job: str) -> None:
+def test_after_fix_both_sides_agree(stage: Stage) -> None:
     _disturb(stage)
+    before = json.loads(stage.run("reconcile", "--all", "--json").stdout)
+    assert before["orders"]["different"] == 1 and before["inventory"]["different"] > 0
 
-    stage.run("reconcile", job, "--all", "--fix")
+    stage.run("reconcile", "--all", "--fix")
     stage.clock.advance(60)
-    again = json.loads(stage.run("reconcile", job, "--all", "--json").stdout)[job]
 
-    assert again["different"] == 0, again
+    after = json.loads(stage.run("reconcile", "--all", "--json").stdout)
+    assert {job: after[job]["different"] for job in JOBS} == dict.fromkeys(JOBS, 0)
 
 
 def _disturb(stage: Stage) -> None:
     """Somebody changes both sides behind the tool's back."""
     stage.edit(2, lambda order: order["shippingAddress"].update(city="Pirna"))
-    for entry in list(stage.sandbox.world.ct.inventory.values())[:3]:
-        entry["quantityOnStock"] += 1
+    inventory = stage.sandbox.world.ct.inventory
+    for entry_id, entry in list(inventory.items()):
+        more = entry["quantityOnStock"] + 1
+        inventory[entry_id] = {**entry, "quantityOnStock": more, "version": entry["version"] + 1}
 
 
 def test_trace_plans_every_job_of_orders(stage: Stage) -> None:
