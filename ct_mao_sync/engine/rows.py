@@ -54,7 +54,7 @@ class Processed:
     run: str
     at: datetime
     finished: bool = False
-    """Nothing can follow (order complete or cancelled on both sides); only such rows are ever pruned."""
+    """Nothing can follow (order complete or cancelled on both sides)."""
 
 
 @dataclass(frozen=True, slots=True)

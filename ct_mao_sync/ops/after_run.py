@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from ct_mao_sync.config import Config
 from ct_mao_sync.engine.clock import Clock
 from ct_mao_sync.errors import SyncError
-from ct_mao_sync.ops.alerts import apply_alerts
 from ct_mao_sync.ops.facts import JobFacts, read_facts
 from ct_mao_sync.ops.metrics import write_metrics
 from ct_mao_sync.state.store import Store
@@ -24,7 +23,10 @@ def after_run(config: Config, jobs: Sequence[str], clock: Clock) -> None:
             facts = read_facts(store, jobs, clock.now())
             budget_used = store.budget_used(clock.now())
             _write_metrics(config, facts, clock, budget_used)
-            apply_alerts(config, store, facts, clock)
+            if config.alerts.command:
+                from ct_mao_sync.ops.alerts import apply_alerts  # a run without alerts starts no process
+
+                apply_alerts(config, store, facts, clock)
     except (SyncError, sqlite3.Error, OSError) as error:
         log.warning("metrics and alerts of this run are missing: %s", error)
 

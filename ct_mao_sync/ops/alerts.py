@@ -137,8 +137,6 @@ def apply_alerts(config: Config, store: Store, facts: Sequence[JobFacts], clock:
     """Tells what has to be told. A command that fails or hangs costs TIMEOUT_S and a log line; the message is
     tried again by a later run."""
     section = config.alerts
-    if not section.command:
-        return
     conditions = find_conditions(
         facts, dead_letters_max=section.dead_letters, lag_max_s=section.lag.total_seconds()
     )
