@@ -44,6 +44,8 @@ client_secret = "env:MAO_CLIENT_SECRET"
 username = "sync@acme"
 password = "env:MAO_PASSWORD"
 organization = "ACME"
+overlap_seconds = {mao_overlap_s}
+settle_seconds = {mao_settle_s}
 
 [sync]
 workers = {workers}
@@ -168,10 +170,26 @@ def environment() -> dict[str, str]:
 
 
 def write_config(
-    path: Path, server: Server, *, workers: int, overlap_s: int = 120, settle_s: int = 5, more: str = ""
+    path: Path,
+    server: Server,
+    *,
+    workers: int,
+    overlap_s: int = 120,
+    settle_s: int = 5,
+    mao_overlap_s: int = 600,
+    mao_settle_s: int = 60,
+    more: str = "",
 ) -> Path:
     """`more` is TOML: the sections of the job."""
-    text = CONFIG.format(**server.urls, workers=workers, overlap_s=overlap_s, settle_s=settle_s, more=more)
+    text = CONFIG.format(
+        **server.urls,
+        workers=workers,
+        overlap_s=overlap_s,
+        settle_s=settle_s,
+        mao_overlap_s=mao_overlap_s,
+        mao_settle_s=mao_settle_s,
+        more=more,
+    )
     path.write_text(text, encoding="utf-8")
     return path
 

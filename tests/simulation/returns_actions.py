@@ -138,6 +138,8 @@ def verify(world: ReturnsWorld, rng: random.Random) -> str:
             part = {"OrderLineId": line["OrderLineId"], "Quantity": int(row["Quantity"])}
             part["ItemId"] = row["ItemId"]
             part["ItemConditionId"] = (row["ReceivedItemCondition"] or {}).get("ItemConditionId")
+            if len(received) == 1 and rng.random() < 0.15:  # at second sight it is another matter
+                part |= rng.choice([{"ItemConditionId": "Worn"}, {"Quantity": part["Quantity"] - 1}])
             found.append(part)
         left = int(line["Quantity"]) - sum(int(row["Quantity"]) for row in received)
         more = rng.choice([left, left, left, 0, left - 1, left + 1])
@@ -304,6 +306,21 @@ def agent_adds_a_return(world: ReturnsWorld, rng: random.Random) -> str:
     return f"{_number(order)}: an agent of the shop adds a return of {line['id'][:6]}"
 
 
+def agent_deletes_a_return(world: ReturnsWorld, rng: random.Random) -> str:
+    """In an order where all return items are ours; setReturnInfo leaves none."""
+    others = {order_id for order_id, _ in world.foreign}
+    orders = sorted({order_id for order_id, _ in world.own_items()} - others)
+    if not orders:
+        return ""
+    order_id = rng.choice(orders)
+    keys = [item["key"] for owner, item in world.own_items() if owner == order_id]
+    world.deleted |= {key.split("-")[1] for key in keys}
+    for place in [place for place in world.ranks if place[0] == order_id]:
+        del world.ranks[place]
+    world.change_shop(order_id, {"action": "setReturnInfo", "items": []})
+    return f"{_number(world.shop[order_id])}: an agent of the shop deletes {', '.join(keys)}"
+
+
 def payment_service_decides(world: ReturnsWorld, rng: random.Random) -> str:
     """It sets what it has done by itself, on items of ours too."""
     waiting = [(order_id, item) for order_id, item in world.items() if item["paymentState"] == "Initial"]
@@ -394,6 +411,7 @@ WEIGHTS: Weights = [
     (refund, 12),
     (archive, 2),
     (agent_adds_a_return, 5),
+    (agent_deletes_a_return, 1),
     (payment_service_decides, 6),
     (somebody_edits_the_order, 3),
     (tell_shipments, 3),

@@ -1,8 +1,8 @@
 """The world of the returns job: orders that have been exported and shipped, and what comes back of them.
 
 Others write into the same orders: `foreign` holds the return items that agents made, `decided` the payment
-states that a payment service set, `edited` what agents deleted. `most` is the most units that MAO ever had of
-a return line in a condition: what commercetools was told once stays told.
+states that a payment service set, `deleted` the returns of which an agent took the items out. `most` is the
+most units that MAO ever had of a return line in a condition: what commercetools was told once stays told.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ pickup = "STD"
 add_when = "{add_when}"
 payment_state = {payment_state}
 outbox = "{outbox}"
+wait_for_delivery = {wait_for_delivery}
 [returns.disposition]
 """
 CONDITIONS = {"New": "BackInStock", "Like-New": "BackInStock", "Damaged": "Unusable", "Worn": "Unusable"}
@@ -74,7 +75,8 @@ class ReturnsWorld(Stage):
         return {
             "page_size": rng.choice([2, 500]),
             "mao_page_size": rng.choice([1, 3, 100]),
-            "add_when": "received",
+            "add_when": rng.choice(["received", "received", "received", "advised"]),
+            "wait_for_delivery": rng.choice(["true", "true", "false"]),
             "payment_state": rng.choice(["true", "true", "true", "false"]),
             "outbox": rng.choice(["outbox.jsonl", "outbox.jsonl", ""]),
             "unmapped": unmapped,
@@ -202,6 +204,8 @@ class ReturnsWorld(Stage):
         """No return item may vanish, and neither of its states may go back, at any moment."""
         seen = {}
         for order_id, item in self.items():
+            if item["shipmentState"] == "Advised" and (order_id, item["id"]) not in self.foreign:
+                continue  # announced only: such an item is dealt out anew when its units come
             name = item["id"] if (order_id, item["id"]) in self.foreign else item.get("key") or item["id"]
             seen[order_id, name] = (
                 SHIPMENT_RANK[item["shipmentState"]],

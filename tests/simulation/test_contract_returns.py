@@ -15,7 +15,7 @@ from test_simulation_returns import simulate
 
 SCHEMA = Path(__file__).resolve().parents[3] / "shared/reference/ct-spec/ct-api-requests.strict.schema.json"
 SEEDS = (3, 4, 5)
-ACTIONS = {"addReturnInfo", "setReturnShipmentState", "setReturnPaymentState"}
+ACTIONS = {"addReturnInfo", "setReturnInfo", "setReturnShipmentState", "setReturnPaymentState"}
 
 
 def test_every_body_is_what_commercetools_documents(tmp_path_factory: pytest.TempPathFactory) -> None:
