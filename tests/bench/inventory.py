@@ -30,8 +30,8 @@ network_view = "Ship To Home"
 location_view = "Store Pickup"
 writer = "{writer}"
 sweep_every = "365d"
-# The tenant is said to have been quiet before, so that nothing is waited for.
-raise_delay_seconds = {raise_delay_s}
+# Nothing is sold here, so nothing is waited for.
+raise_delay_seconds = 0
 max_drop_percent = 100
 [mapping.locations]
 DC-ATL = "dc-atlanta"
@@ -58,7 +58,8 @@ def main(arguments: list[str] | None = None) -> int:
     rows += _on_a_server(options, "location", options.places, _peak)
     print(
         f"latency {options.latency:g} ms, {options.workers} workers, 100 items an availability request; "
-        f"{options.entries} entries, {options.rest_entries} for REST, so that it stays minutes"
+        f"{options.entries} entries, {options.rest_entries} for REST, so that it stays minutes; "
+        "raise_delay_seconds = 0, which else adds up to 10 s a page"
     )
     print_table(rows)
     return 0
@@ -77,7 +78,7 @@ def _on_a_server(options: argparse.Namespace, mode: str, entries: int, measure: 
 
 
 def fill(sandbox: Any, seed: int, items: int, mode: str) -> None:
-    """A tenant with stock everywhere, and entries that agree; an order, so that the query finds something."""
+    """A tenant with stock everywhere, and entries that agree."""
     from ct_mao_sync.sandbox.generate_stock import stock_world
 
     stock_world(sandbox.world, seed, items=items, entries=(mode,), protected=False, future=False)
@@ -95,7 +96,7 @@ def count_anew(sandbox: Any, by: int) -> None:
 
 
 def _config(options: argparse.Namespace, server: Server, folder: Path, mode: str, writer: str) -> Path:
-    more = CONFIG.format(mode=mode, writer=writer, raise_delay_s=0)
+    more = CONFIG.format(mode=mode, writer=writer)
     return write_config(folder / "config.toml", server, workers=options.workers, more=more)
 
 
@@ -119,7 +120,11 @@ def _costs(
         ("  changed: requests an entry", f"{changed.requests / entries:.4f}", f"<= {aim}"),
         ("  unchanged: requests an entry", f"{_per_entry(unchanged):.4f}", "<= 0.03"),
         ("  sweep, nothing to do: requests an entry", f"{_per_entry(swept):.4f}", "<= 0.03"),
-        ("  changed: run time / ideal", f"{elapsed_s / ideal_s:.2f}", "<= 1.3"),
+        (
+            "  changed: run time / ideal" + (", imports awaited" if writer == "import-api" else ""),
+            f"{elapsed_s / ideal_s:.2f}",
+            "<= 1.3" if writer == "rest" else "",
+        ),
         ("  changed: client CPU an entry", f"{changed.process.cpu_s * 1000 / entries:.2f} ms", ""),
         ("  server CPU a request", f"{changed.server_cpu_s * 1000 / changed.requests:.2f} ms", ""),
         ("  unchanged: writes", str(unchanged.writes), "0"),
