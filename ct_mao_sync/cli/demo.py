@@ -43,6 +43,13 @@ late_cancel = true
 [status.carriers]
 UPS = {{ name = "UPS", url = "https://www.ups.com/track?tracknum={{tracking}}" }}
 
+[returns]
+outbox = "outbox.jsonl"
+
+[returns.disposition]
+New = "BackInStock"
+Damaged = "Unusable"
+
 [mapping.shipping_methods]
 standard = "STD"
 free = "STD"
@@ -159,6 +166,7 @@ class Show:
 
 
 def _play(show: Show) -> None:
+    from ct_mao_sync.cli.demo_returns import show_returns
     from ct_mao_sync.cli.demo_status import show_status
 
     world = show.sandbox.world
@@ -213,10 +221,12 @@ def _play(show: Show) -> None:
     show.run("errors", "list")
 
     show_status(show)
+    show_returns(show)
 
     show.say("Where things are")
     click.echo(f"   configuration  {config}")
     click.echo(f"   state          {show.folder / 'ct-mao-sync.sqlite3'}   (watermarks, keys, dead letters)")
+    click.echo(f"   outbox         {show.folder / 'outbox.jsonl'}   (for the payment service)")
     click.echo("   Losing the state costs time and history, never correctness.")
     show.say("What to try next")
     click.echo(

@@ -65,6 +65,19 @@ def test_it_follows_an_order_through_two_parcels_and_a_short(tour: tuple[Path, s
     assert "no writes" in text[after[-1] :]
 
 
+def test_an_item_comes_back_damaged_and_is_refunded(tour: tuple[Path, str]) -> None:
+    _, text = tour
+
+    shown = [line.split(": ", 1)[1] for line in text.splitlines() if "mao-RET-1004-1-Damaged-1: " in line]
+    assert shown == [
+        "1 × Returned, Initial (Broken, Damaged)",
+        "1 × Unusable, Initial (Broken, Damaged)",
+        "1 × Unusable, Refunded (Broken, Damaged)",
+    ]
+    assert "outbox.jsonl, line 1: return-disposed" in text
+    assert "outbox.jsonl, line 2: return-refunded" in text
+
+
 def test_it_leaves_a_configuration_and_a_state_of_its_own(tour: tuple[Path, str]) -> None:
     folder, _ = tour
 
