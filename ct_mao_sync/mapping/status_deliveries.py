@@ -271,7 +271,7 @@ def _differences(
         if items != delivery.items:
             changes.append({"action": "setDeliveryItems", "deliveryKey": key, "items": _render_items(items)})
         parcels = target.parcels if target else {}
-        gone, changed = _parcel_differences(delivery, parcels, keeps)
+        gone, changed = _parcel_differences(delivery, parcels, items, keeps)
         removals += gone
         changes += changed
     for key, delivery_wanted in wanted.items():
@@ -291,18 +291,27 @@ def _missing(present: Any, shown: Mapping[str, int], named: set[str]) -> dict[st
 
 
 def _parcel_differences(
-    delivery: ShopDelivery, wanted: Mapping[str, _Parcel], keeps: set[str]
+    delivery: ShopDelivery, wanted: Mapping[str, _Parcel], items: Mapping[str, int], keeps: set[str]
 ) -> tuple[list[Action], list[Action]]:
-    """Parcels to be removed, and the other changes, of one Delivery of ours."""
+    """Parcels to be removed, and the other changes, of one Delivery of ours that is to hold `items`. Units of
+    the lines in `keeps` stay in the parcels they are in, as far as the Delivery still has them."""
     removals: list[Action] = []
     changes: list[Action] = []
     present = {parcel.key: parcel for parcel in delivery.parcels if parcel.key.startswith(OURS)}
+    targets = {key: dict(parcel.items) for key, parcel in wanted.items()}
+    for line_id in keeps:
+        left = items[line_id] - sum(target.get(line_id, 0) for target in targets.values())
+        for key, parcel in present.items():
+            target = targets.get(key, {})
+            more = min(left, parcel.items.get(line_id, 0) - target.get(line_id, 0))
+            if more > 0:
+                targets.setdefault(key, target)[line_id] = target.get(line_id, 0) + more
+                left -= more
     for key, parcel in present.items():
-        if key not in wanted:
-            if not parcel.has_custom and not keeps & parcel.items.keys():
-                removals.append({"action": "removeParcelFromDelivery", "parcelKey": key})
-            continue
-        changes += _parcel_changes(parcel, wanted[key], keeps)
+        if key in targets:
+            changes += _parcel_changes(parcel, targets[key], wanted.get(key))
+        elif not parcel.has_custom:
+            removals.append({"action": "removeParcelFromDelivery", "parcelKey": key})
     for key, new in wanted.items():
         if key not in present:
             action: Action = {"action": "addParcelToDelivery", "deliveryKey": delivery.key, "parcelKey": key}
@@ -310,15 +319,12 @@ def _parcel_differences(
     return removals, changes
 
 
-def _parcel_changes(parcel: ShopParcel, wanted: _Parcel, keeps: set[str]) -> list[Action]:
+def _parcel_changes(parcel: ShopParcel, items: Mapping[str, int], wanted: _Parcel | None) -> list[Action]:
     changes: list[Action] = []
-    items = dict(wanted.items)
-    for line_id in keeps & parcel.items.keys():
-        items[line_id] = max(items.get(line_id, 0), parcel.items[line_id])
     if items != parcel.items:
         changes.append({"action": "setParcelItems", "parcelKey": parcel.key, "items": _render_items(items)})
     # What MAO does not say (any more), or others added, stays.
-    tracking = {**parcel.tracking, **wanted.tracking}
+    tracking = {**parcel.tracking, **(wanted.tracking if wanted else {})}
     if tracking != parcel.tracking:
         changes.append({"action": "setParcelTrackingData", "parcelKey": parcel.key, "trackingData": tracking})
     return changes

@@ -153,7 +153,7 @@ def plan_line_states(
         shared = milestone_of[state_of[milestone].id]
         wanted[shared] = wanted.get(shared, 0) + units
     wanted = _forward_only(wanted, current, sum(current.values()))
-    return _transitions(line, wanted, current, {m: state_of[m] for m in wanted | current}, states, label)
+    return _transitions(line, wanted, current, state_of, label)
 
 
 def _state_of(
@@ -194,7 +194,6 @@ def _transitions(
     wanted: Mapping[str, int],
     current: Mapping[str, int],
     state_of: Mapping[str, ShopState],
-    states: ShopStates,
     label: str,
 ) -> list[Action] | Rejection:
     order = [*GONE, CANCELLED, *BEFORE_SHIPPING]
@@ -205,7 +204,8 @@ def _transitions(
             units = min(-surplus[target], surplus[source])
             if units <= 0:
                 continue
-            way = find_way(state_of[source], state_of[target], states)
+            through = _between(source, target, state_of)
+            way = find_way(state_of[source], state_of[target], through)
             if way is None:
                 if order.index(target) < order.index(source):
                     return _no_way(label, line, state_of[source], state_of[target])
@@ -215,6 +215,18 @@ def _transitions(
             for here, there in pairwise(way):
                 actions.append(_transition(line, units, here, there))
     return actions
+
+
+def _between(source: str, target: str, state_of: Mapping[str, ShopState]) -> list[ShopState]:
+    """States that a unit may pass on its way: never one that it has not reached, or from which there is no
+    way back."""
+    way = [*reversed(BEFORE_SHIPPING), *reversed(GONE)]
+    if target == CANCELLED:
+        target = milestones.PACKED
+    if source == CANCELLED:
+        return []
+    low, high = sorted((way.index(source), way.index(target)))
+    return [state_of[milestone] for milestone in way[low : high + 1] if milestone != BACKORDERED]
 
 
 def _transition(line: ShopLine, units: int, source: ShopState, target: ShopState) -> Action:
@@ -228,8 +240,10 @@ def _transition(line: ShopLine, units: int, source: ShopState, target: ShopState
     }
 
 
-def find_way(source: ShopState, target: ShopState, states: ShopStates) -> list[ShopState] | None:
-    """The shortest way by the transitions that the States allow; None when there is none."""
+def find_way(source: ShopState, target: ShopState, through: Iterable[ShopState]) -> list[ShopState] | None:
+    """The shortest way by the transitions that the States allow, through some of them; None when there is
+    none."""
+    others = {state.id: state for state in (*through, target)}
     ways: list[list[ShopState]] = [[source]]
     seen = {source.id}
     while ways:
@@ -238,11 +252,9 @@ def find_way(source: ShopState, target: ShopState, states: ShopStates) -> list[S
             if way[-1].id == target.id:
                 return way
             allowed = way[-1].transitions
-            for state in states.by_id.values():
-                possible = state.type == source.type and (allowed is None or state.id in allowed)
-                # Where everything is allowed, nothing is nearer than the target itself.
-                if possible and state.id not in seen and (allowed is not None or state.id == target.id):
-                    longer.append([*way, state])
+            # Where everything is allowed, nothing is nearer than the target itself.
+            following = (target.id,) if allowed is None else sorted(allowed & others.keys())
+            longer += [[*way, others[id]] for id in following if id not in seen]
         seen |= {way[-1].id for way in longer}
         ways = longer
     return None
@@ -338,8 +350,10 @@ def plan_workflow_state(
         if now < was and was >= _SHIPPED_RANK:
             return []
         starts = [present]
+    most = ranks[key]
+    through = [states.by_key[name] for name, rank in ranks.items() if rank <= most]
     for start in starts:
-        way = find_way(start, target, states)
+        way = find_way(start, target, through)
         if way is not None:
             steps = way if not order.state_id else way[1:]
             return [{"action": "transitionState", "state": {"typeId": "state", "id": s.id}} for s in steps]
