@@ -37,7 +37,7 @@ location_view = "{LOCATION_VIEW}"
 [mapping.locations]
 {chr(10).join(f'"{place}" = "{channel}"' for place, channel in LOCATIONS.items())}
 [schedule]
-status = ""
+status = "10m"
 returns = ""
 [metrics]
 textfile = "sync.prom"
@@ -56,11 +56,11 @@ FAULTS = {
     "truncated": 0.0005,
     "not-json": 0.0005,
 }
-ORDER_EVERY = timedelta(minutes=10)
 WRONG_EVERY = 5
 """Every so many orders one cannot be mapped: it has to be waiting at the end, and no other."""
 MEMORY_GROWTH_MAX = 150_000
-"""Bytes that our own code holds at the end and did not after the first part."""
+"""Bytes that our own code holds at the end and did not some time before."""
+OBJECTS_GROWTH_MAX = 300
 
 
 @pytest.fixture(autouse=True)
@@ -76,10 +76,11 @@ def _quick_and_silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 class Week:
     """A shop, an OMS, and the loop between them."""
 
-    def __init__(self, folder: Path) -> None:
-        self.bench = Bench(folder, more=MORE, history_max=20)
+    def __init__(self, folder: Path, order_every: timedelta) -> None:
+        self.bench = Bench(folder, more=MORE, history_max=20, auto_advance_s=3600.0)
         self.world = self.bench.sandbox.world
         self.rng = random.Random("week")
+        self.order_every = order_every
         stock_world(self.world, 3, items=8, entries=("location",), future=False)
         self.application = self.bench.application()
         self.timer = SimulatedTimer(self.bench.clock)
@@ -117,7 +118,7 @@ class Week:
         if number % 6 == 0:
             item = self.rng.choice(sorted({entry["sku"] for entry in self.world.ct.inventory.values()}))
             set_supply(self.world, item, self.rng.choice(sorted(LOCATIONS)), self.rng.randrange(0, 90))
-        self.timer.call_in(ORDER_EVERY.total_seconds(), "life", self._live)
+        self.timer.call_in(self.order_every.total_seconds(), "life", self._live)
 
     def state_bytes(self) -> int:
         return sum(file.stat().st_size for file in self.bench.config_path.parent.glob("*.sqlite3*"))
@@ -151,17 +152,31 @@ def our_memory() -> int:
     return sum(each.size for each in statistics)
 
 
-def leave_alone(folder: Path, first: timedelta, rest: timedelta) -> None:
-    week = Week(folder)
+def our_objects() -> int:
+    """How many objects of our own classes are alive."""
+    gc.collect()
+    modules = (str(type(each).__module__) for each in gc.get_objects())
+    return sum(name.startswith("ct_mao_sync.") and ".sandbox." not in name for name in modules)
+
+
+def leave_alone(
+    folder: Path, first: timedelta, rest: timedelta, traced: timedelta, *, order_every: timedelta
+) -> None:
+    """Objects are counted over `rest`; in its last part, `traced`, also bytes (which is slow)."""
+    week = Week(folder, order_every)
+    week.begin()
+    week.timer.advance(first)
+    objects_before, bytes_before, orders_before = our_objects(), week.state_bytes(), len(week.placed)
+    week.timer.advance(rest - traced)
     tracemalloc.start()
     try:
-        week.begin()
-        week.timer.advance(first)
-        memory_before, bytes_before, orders_before = our_memory(), week.state_bytes(), len(week.placed)
-        week.timer.advance(rest)
+        week.timer.advance(traced / 4)
+        memory_before = our_memory()
+        week.timer.advance(traced - traced / 4)
         memory_grown = our_memory() - memory_before
     finally:
         tracemalloc.stop()
+    objects_grown = our_objects() - objects_before
     bytes_each = (week.state_bytes() - bytes_before) / (len(week.placed) - orders_before)
 
     with week.application.open_store() as store:
@@ -181,18 +196,24 @@ def leave_alone(folder: Path, first: timedelta, rest: timedelta) -> None:
     shown, promised = week.shown_and_promised()
     assert all(shown[key] <= promised[key] for key in shown), "nothing is sold twice"
     assert sum(shown.values()) > 0
-    told = f"{memory_grown:,} bytes of memory more, {bytes_each:,.0f} bytes of state for each order"
+    told = (
+        f"{len(week.placed)} orders: {objects_grown} objects and {memory_grown:,} bytes of memory more, "
+        f"{bytes_each:,.0f} bytes of state for each order"
+    )
     print(told)
     assert memory_grown < MEMORY_GROWTH_MAX, told
+    assert objects_grown < OBJECTS_GROWTH_MAX, told
     assert bytes_each < 30_000, told
     metrics = (folder / "sync.prom").read_text()
     assert 'ct_mao_sync_last_run_exit_code{job="inventory"}' in metrics
 
 
 def test_an_hour_with_faults_loses_nothing_and_grows_nothing(tmp_path: Path) -> None:
-    leave_alone(tmp_path, timedelta(minutes=20), timedelta(minutes=45))
+    first, rest, traced = timedelta(minutes=20), timedelta(minutes=60), timedelta(minutes=20)
+    leave_alone(tmp_path, first, rest, traced, order_every=timedelta(minutes=12))
 
 
 @pytest.mark.slow
 def test_a_week_with_faults_loses_nothing_and_grows_nothing(tmp_path: Path) -> None:
-    leave_alone(tmp_path, timedelta(days=1), timedelta(days=6))
+    first, rest, traced = timedelta(days=1), timedelta(days=6), timedelta(hours=6)
+    leave_alone(tmp_path, first, rest, traced, order_every=timedelta(hours=1))
