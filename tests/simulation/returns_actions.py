@@ -23,8 +23,8 @@ from operators import (
 from play import Weights
 from returns_world import CONDITIONS, ReturnsWorld
 
-from ct_mao_sync.cli.jobs import JOBS
 from ct_mao_sync.sandbox.manhattan_envelope import Refused
+from ct_mao_sync.sandbox.manhattan_parents import returnable_units
 
 RETURNS_MAX = 6
 
@@ -64,8 +64,6 @@ def announce(world: ReturnsWorld, rng: random.Random) -> str:
 
 
 def _some_units(world: ReturnsWorld, rng: random.Random, order_id: str) -> dict[str, int]:
-    from ct_mao_sync.sandbox.manhattan_parents import returnable_units
-
     lines = world.sandbox.world.mao.orders[order_id]["OrderLine"]
     found = {line["OrderLineId"]: int(returnable_units(line)) for line in lines}
     found = {line_id: units for line_id, units in found.items() if units > 0}
@@ -345,10 +343,6 @@ def somebody_edits_the_order(world: ReturnsWorld, rng: random.Random) -> str:
     return f"{_number(world.shop[order_id])}: somebody sets a purchase order number"
 
 
-def tell_shipments(world: ReturnsWorld, rng: random.Random) -> str:
-    return f"sync status: {world.tell_shipments()}"
-
-
 # ---- pieces ------------------------------------------------------------------------------------------------
 
 
@@ -414,7 +408,7 @@ WEIGHTS: Weights = [
     (agent_deletes_a_return, 1),
     (payment_service_decides, 6),
     (somebody_edits_the_order, 3),
-    (tell_shipments, 3),
+    (syncing("status"), 3),
     (syncing("returns"), 20),
     (syncing("orders"), 2),
     (syncing_and_crashing("returns"), 9),
@@ -426,4 +420,3 @@ WEIGHTS: Weights = [
     (trouble, 5),
     (calm, 5),
 ]
-assert "orders" in JOBS

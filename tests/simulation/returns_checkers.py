@@ -145,7 +145,7 @@ def check_every_return(world: ReturnsWorld, letters: Mapping[str, DeadLetter]) -
         if letter is not None and not reasons:
             raise Violation(f"{letter.code} is no fault of {return_id}: {letter.message}")
         for expected in of_return.get(return_id, []):
-            wrong = _difference(world, expected, actual.get(expected.key, []), bool(reasons))
+            wrong = _difference(world, expected, actual.get(expected.key, []))
             if (
                 wrong
                 and "stale" in reasons
@@ -195,7 +195,7 @@ def _reasons(world: ReturnsWorld, order: Mapping[str, Any], expected: list[Expec
     return reasons
 
 
-def _difference(world: ReturnsWorld, expected: Expected, items: list[dict[str, Any]], excused: bool) -> str:
+def _difference(world: ReturnsWorld, expected: Expected, items: list[dict[str, Any]]) -> str:
     units = sum(item["quantity"] for item in items)
     most = world.most[expected.key]
     if not expected.units <= units <= most:

@@ -17,7 +17,6 @@ from typing import Any
 from returns_oracle import expected_items
 from stage import SYSTEMS_CONFIG, Stage
 
-from ct_mao_sync.cli.jobs import JOBS
 from ct_mao_sync.sandbox.commercetools_orders import add_order
 from ct_mao_sync.sandbox.core import COMMERCETOOLS, Request, Response
 from ct_mao_sync.sandbox.generate import generate_order
@@ -131,28 +130,9 @@ class ReturnsWorld(Stage):
     # ---- both sides ------------------------------------------------------------------------------------
 
     def tell_shipments(self) -> str:
-        """The shop learns what has been shipped: by the status job, or by whoever does its work."""
-        if "status" in JOBS:
-            report = self.sync("status")
-            return "died" if report is None else f"exit {report.exit_code}"
-        from returns_oracle import shipped_units
-
-        for (order_id, line_id), units in shipped_units(self.mao_orders()).items():
-            order = self.shop[order_id]
-            infos = [order.get("shippingInfo"), *(row["shippingInfo"] for row in order.get("shipping") or ())]
-            told = sum(
-                item["quantity"]
-                for info in infos
-                for delivery in (info or {}).get("deliveries") or ()
-                for item in delivery["items"]
-                if item["id"] == line_id
-            )
-            if units > told:
-                action = {"action": "addDelivery", "items": [{"id": line_id, "quantity": units - told}]}
-                if order.get("shippingMode") == "Multiple":
-                    action["shippingKey"] = order["shipping"][0]["shippingKey"]
-                self.change_shop(order_id, action)
-        return "told by hand"
+        """The shop learns what has been shipped."""
+        report = self.sync("status")
+        return "died" if report is None else f"exit {report.exit_code}"
 
     def change_shop(self, order_id: str, *actions: dict[str, Any]) -> dict[str, Any]:
         """Somebody else writes into a commercetools order; AssertionError when it is refused."""
