@@ -206,6 +206,9 @@ class Inventory(Section):
     infinite_quantity: PositiveCount = 9999
     view_nets_backorders: bool = False
     in_flight_days: PositiveCount = 30
+    restock_date: bool = True
+    counters_type: NeededText | None = None
+    counters: dict[Literal["on_hand", "protected", "available"], NeededText] = {}
 
 
 class Carrier(Section):
@@ -408,6 +411,18 @@ def find_conflicts(sections: Sections) -> Iterator[tuple[str, str, str]]:
             "returns.item_type",
             "is missing; it must be given with returns.item_fields",
             "add item_type, the key of a Type for order-return-item, under [returns]",
+        )
+    if sections.inventory.counters and not sections.inventory.counters_type:
+        yield (
+            "inventory.counters_type",
+            "is missing; it must be given with [inventory.counters], whose fields it defines",
+            "add counters_type, the key of a Type for inventory entries, under [inventory]",
+        )
+    if sections.inventory.counters_type and not sections.inventory.counters:
+        yield (
+            "inventory.counters",
+            "is empty; with inventory.counters_type it must name a field",
+            'add on_hand = "<field>" under [inventory.counters], or remove counters_type',
         )
     if not orders.cancel_reason.strip():
         yield (

@@ -22,6 +22,7 @@ from ct_mao_sync.cli.options import global_options
 @click.option(
     "--count", type=click.IntRange(min=0), default=50, show_default=True, help="Orders to generate."
 )
+@click.option("--stock", is_flag=True, help="Fill both sides with stock, for sync inventory.")
 @click.option(
     "--faults", default="", metavar="SPEC", help="What goes wrong how often: 429=0.05,500-after=0.02"
 )
@@ -40,6 +41,7 @@ def sandbox(
     orders: Path | None,
     seed: int,
     count: int,
+    stock: bool,
     faults: str,
     latency: float,
     commercetools_port: int,
@@ -60,6 +62,8 @@ def sandbox(
         f"--commercetools-port={commercetools_port}",
         f"--manhattan-port={manhattan_port}",
     ]
+    if stock:
+        arguments.append("--stock")
     if orders is not None:
         arguments.append(f"--orders={orders}")
     if ports_file is not None:

@@ -107,6 +107,11 @@ class CommercetoolsInventoryClient:
         where = f"createdAt >= {quoted(render_timestamp(created_since))}"
         return self._project.read_page("/orders", where, after_id, limit)
 
+    def read_type_id(self, key: str) -> str | None:
+        """The id of the Type with this key; None when there is none."""
+        row = self._project.read_one(f"/types/key={quote(key, safe='')}")
+        return None if row is None else str(row["id"])
+
     def read_channels_by_keys(self, keys: Sequence[str]) -> list[Row]:
         """In no particular order; unknown keys are left out."""
         return self._project.read_in("/channels", "key in ({})", _sendable(keys))

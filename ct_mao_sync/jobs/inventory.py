@@ -20,7 +20,7 @@ from ct_mao_sync.config import Config
 from ct_mao_sync.engine.clock import Clock
 from ct_mao_sync.engine.job import Pass
 from ct_mao_sync.engine.values import Change, Desired, Difference, Nudges, Outcome, Page, Plan, Settled, Skip
-from ct_mao_sync.errors import Rejection
+from ct_mao_sync.errors import Problem, Rejection, RunStopped
 from ct_mao_sync.jobs.inventory_imports import Ended, ImportWriter
 from ct_mao_sync.jobs.inventory_in_flight import InFlightOrders
 from ct_mao_sync.jobs.inventory_looks import EntryLook, EntryLooks
@@ -104,6 +104,7 @@ class InventoryJob:
             imports,
             clock=clock,
             settle_s=config.manhattan.settle_seconds,
+            read_counters_type_id=self._read_counters_type_id,
         )
         self._seen_positive = 0
         self._seen = 0
@@ -297,6 +298,21 @@ class InventoryJob:
         if settled.outcomes:
             return replace(settled, wait_s=0.0)  # they are to be written down first
         return self._look_after_imports(store)
+
+    def _read_counters_type_id(self) -> str:
+        key = self._config.inventory.counters_type or ""
+        found = self._commercetools.read_type_id(key)
+        if found is None:
+            raise RunStopped(
+                Problem(
+                    "counters-type-missing",
+                    f"commercetools has no type with the key {key!r}, which is to take MAO's counters",
+                    "inventory.counters_type",
+                    "create it for inventory entries, with the number fields of [inventory.counters], or "
+                    "correct the key; then: ct-mao-sync sync inventory",
+                )
+            )
+        return found
 
     def _look_after_imports(self, store: Store) -> Settled:
         """What the shop sold while its imports were worked off is subtracted again: an import has no version,

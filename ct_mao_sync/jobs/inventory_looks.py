@@ -3,7 +3,7 @@ state, and the orders in flight are asked for last."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -47,14 +47,17 @@ class EntryLooks:
         *,
         clock: Clock,
         settle_s: float,
+        read_counters_type_id: Callable[[], str],
     ) -> None:
-        """`settle_s`: how long MAO may need until a change can be found."""
+        """`settle_s`: how long MAO may need until a change can be found. `read_counters_type_id` is asked
+        once, before the first entry is planned, where the rules name counters."""
         self._rules = rules
         self._item_units = item_units
         self._in_flight = in_flight
         self._imports = imports
         self._clock = clock
         self._settle_s = settle_s
+        self._read_counters_type_id = read_counters_type_id
         self._counted: dict[str, dict[tuple[str, str], int]] = {}
         self.by_rest: set[str] = set()
         """Entities that this run wrote with their version: never both ways in one run."""
@@ -76,6 +79,8 @@ class EntryLooks:
     ) -> dict[str, EntryLook]:
         """Where an entry could be raised, the orders are asked for only when commercetools' own figures have
         had the time to follow them. `changed_orders`: MAO orders to be judged again."""
+        if self._rules.counter_fields and not self._rules.counters_type_id:
+            self._rules = replace(self._rules, counters_type_id=self._read_counters_type_id())
         read_s = max(reading.entries_read_s for reading in readings)
         if any(map(_could_rise, records, readings)):
             self._clock.sleep(read_s + self._rules.raise_delay_s - self._clock.monotonic())

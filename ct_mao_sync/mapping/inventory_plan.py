@@ -66,6 +66,8 @@ class InventoryRules:
     create_missing: bool = False
     infinite_quantity: int = 9999
     max_drop_percent: float = 20.0
+    restock_date: bool = True
+    """Whether `expectedDelivery` is ours to write."""
     counters_type_id: str = ""
     """Id of the Type whose fields take MAO's own counters; "" = none."""
     counter_fields: Mapping[str, str] = field(default_factory=dict)
@@ -172,7 +174,7 @@ def plan_entry(wanted: EntryWanted, target: EntryTarget, rules: InventoryRules) 
         return EntryPlan(entity, "pending", quantity, was, reason="an import is not settled yet")
     if target.last_figure_at is not None and (figure.at is None or figure.at < target.last_figure_at):
         return EntryPlan(entity, "outdated", quantity, was, reason="a newer figure is known")
-    restock = None if figure.next_at is None else _restock(figure)
+    restock = _restock(figure) if figure.next_at is not None and rules.restock_date else None
     if entry is None or was is None:
         return _plan_missing(wanted, target, rules, figure, quantity, restock)
     if restock is not None and restock == entry.expected_delivery:
@@ -240,6 +242,8 @@ def inventory_rules(config: Config) -> InventoryRules:
         create_missing=inventory.create_missing,
         infinite_quantity=inventory.infinite_quantity,
         max_drop_percent=inventory.max_drop_percent,
+        restock_date=inventory.restock_date,
+        counter_fields={str(counter): name for counter, name in inventory.counters.items()},
     )
 
 
@@ -263,7 +267,7 @@ def _plan_missing(
         )
     key = computed_key(wanted.sku, wanted.channel_key)
     write: EntryWrite
-    if rules.writer == "import-api" and target.may_import and target.key_is_free:
+    if rules.writer == "import-api" and target.may_import and target.key_is_free and not rules.counter_fields:
         write = import_entry(wanted.sku, wanted.channel_key, key, quantity, None, restock, None)
     else:
         write = create_entry(
@@ -287,14 +291,13 @@ def _imports(target: EntryTarget, entry: EntryState, rules: InventoryRules, quan
     sale can be lost by it, and nothing does where it would take something else of the entry away."""
     if rules.writer == "rest" or not target.may_import or not is_key(entry.key):
         return False
-    if entry.custom_fields is not None or entry.has_limits:
+    if entry.custom_fields is not None or entry.has_limits or rules.counter_fields:
         return False
     if rules.writer == "import-api":
         return True
     return (
         min(quantity, entry.quantity_on_stock) > rules.tight_below
         and not target.in_flight
-        and not rules.counter_fields
         and target.last_written_version is not None
         and target.last_written_version == entry.version
     )

@@ -102,8 +102,27 @@ client_secret = "env:MAO_CLIENT_SECRET"
 username = "env:MAO_USERNAME"
 password = "env:MAO_PASSWORD"
 organization = "{settings.organization}"
-
+{render_inventory_settings(sandbox)}
 # Look and act: {servers.manhattan_url}/_sandbox/mao/orders, /_sandbox/requests, /_sandbox/faults
+"""
+
+
+def render_inventory_settings(sandbox: Sandbox) -> str:
+    """The sections for the stock that there is; nothing without any."""
+    from .generate_stock import LOCATION_VIEW, LOCATIONS, NETWORK_VIEW
+    from .manhattan_stock import stock_of
+
+    if not stock_of(sandbox.world).items:
+        return ""
+    places = "\n".join(f'"{place}" = "{channel}"' for place, channel in LOCATIONS.items())
+    return f"""
+[inventory]
+modes = ["location", "network"]
+location_view = "{LOCATION_VIEW}"
+network_view = "{NETWORK_VIEW}"
+
+[mapping.locations]
+{places}
 """
 
 
