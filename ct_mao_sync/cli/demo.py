@@ -166,6 +166,7 @@ class Show:
 
 
 def _play(show: Show) -> None:
+    from ct_mao_sync.cli.demo_inventory import show_inventory
     from ct_mao_sync.cli.demo_returns import show_returns
     from ct_mao_sync.cli.demo_status import show_status
 
@@ -222,6 +223,7 @@ def _play(show: Show) -> None:
 
     show_status(show)
     show_returns(show)
+    show_inventory(show)
 
     show.say("Where things are")
     click.echo(f"   configuration  {config}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,17 @@ def test_an_item_comes_back_damaged_and_is_refunded(tour: tuple[Path, str]) -> N
     ]
     assert "outbox.jsonl, line 1: return-disposed" in text
     assert "outbox.jsonl, line 2: return-refunded" in text
+
+
+def test_stock_arrives_and_a_sale_in_flight_is_subtracted(tour: tuple[Path, str]) -> None:
+    _, text = tour
+
+    found = re.search(r"(\d+) before, \+ 40 arrived, - 3 in flight; shown now: (\d+)", text)
+    assert found is not None
+    before, now = int(found[1]), int(found[2])
+    assert now == before + 40 - 3
+    assert "availability.jsonl: line" in text and "the file ends in the middle of a message" in text
+    assert f"shown now: {now + 5}" in text
 
 
 def test_it_leaves_a_configuration_and_a_state_of_its_own(tour: tuple[Path, str]) -> None:

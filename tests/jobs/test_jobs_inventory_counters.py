@@ -10,8 +10,8 @@ import pytest
 from inventory_bench import Stocked
 
 from ct_mao_sync.sandbox.generate import timestamp
-from ct_mao_sync.sandbox.generate_stock import LOCATIONS
-from ct_mao_sync.sandbox.manhattan_stock import adjust_supply, set_supply
+from ct_mao_sync.sandbox.generate_stock import LOCATIONS, NETWORK_VIEW
+from ct_mao_sync.sandbox.manhattan_stock import adjust_supply, change_view, set_supply
 
 COUNTERS = """counters_type = "oms-stock"
 [inventory.counters]
@@ -54,17 +54,16 @@ def test_the_counters_follow_mao_and_the_key_of_their_type_is_looked_up_once(tmp
 
 
 def test_what_is_on_hand_is_told_where_the_view_tells_it(tmp_path: Path) -> None:
-    """MAO gives it with future supply."""
+    """MAO gives it in views that count future supply."""
     stocked = with_counters(tmp_path)
-    eta = stocked.bench.clock.now() + timedelta(days=9)
-    set_supply(stocked.world, "ITEM-000001", "DC-ATL", 50, supply_type="On Order", eta=eta)
-    stocked.bench.clock.advance(120)
-
     stocked.sync()
+    assert not any("omsOnHand" in fields for fields in fields_of(stocked).values())
+    change_view(stocked.world, NETWORK_VIEW, future_days=30.0)
+    stocked.bench.clock.advance(3600)
 
-    fields = fields_of(stocked)
-    assert "omsOnHand" in fields["ITEM-000001"]
-    assert "omsOnHand" not in fields["ITEM-000002"]
+    stocked.sync(full=True)
+
+    assert all("omsOnHand" in fields for fields in fields_of(stocked).values())
 
 
 def test_a_second_run_writes_nothing_and_a_change_only_the_difference(tmp_path: Path) -> None:
