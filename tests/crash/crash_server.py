@@ -137,6 +137,37 @@ class Stage:
         refund(self.sandbox, every=2)
         self.clock.advance(3600)
 
+    def do_ship(self, seed: int) -> None:
+        """MAO ships a part of every order, and the counting of writes begins afresh."""
+        from tests.bench.status import work
+
+        self.clock.advance(3600)
+        work(self.sandbox, share=1.0, seed=seed, finish=False)
+        self.sandbox.world.request_log.history.clear()
+
+    def do_look_at_deliveries(self) -> Json:
+        """What the shop shows as delivered, what MAO has shipped, and how often each order was written."""
+        world = self.sandbox.world
+        shown: Counter[str] = Counter()
+        for order in world.ct.orders.values():
+            infos = [order.get("shippingInfo"), *(row["shippingInfo"] for row in order.get("shipping") or ())]
+            deliveries = (each for info in infos if info for each in info.get("deliveries") or ())
+            for item in (item for delivery in deliveries for item in delivery["items"]):
+                shown[item["id"]] += item["quantity"]
+        shipped: Counter[str] = Counter()
+        for order in world.mao.orders.values():
+            if not world.ct.orders[order["AlternateOrderId"]].keys() & {"shippingInfo", "shipping"}:
+                continue
+            for line in order["OrderLine"]:
+                for detail in line.get("FulfillmentDetail") or ():
+                    shipped[line["OrderLineId"][:36]] += int(detail["Quantity"])
+        writes = [each.request for each in world.request_log.history if kind_of(each.request) == "sync-info"]
+        return {
+            "shown": shown,
+            "shipped": shipped,
+            "writes": dict(Counter(request.path for request in writes)),
+        }
+
     def do_reset_stocked(self, seed: int, items: int) -> None:
         """A new world with stock in MAO and entries that show something else."""
         self.clock = ManualClock()
