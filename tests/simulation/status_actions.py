@@ -36,9 +36,15 @@ _LINE_STEPS = ("allocate", "deallocate", "backorder", "process", "unprocess", "p
 
 
 def _ours(world: StatusWorld, rng: random.Random) -> dict[str, Any] | None:
+    """Mostly the one that was worked on before: orders have long lives."""
     orders = world.sandbox.world.mao.orders.values()
     alive = [o for o in orders if o.get("AlternateOrderId") in world.shop and not o.get("IsCancelled")]
-    return rng.choice(alive) if alive else None
+    known = next((o for o in alive if o["OrderId"] == world.at_work), None)
+    if known is not None and rng.random() < 0.7:
+        return known
+    chosen = rng.choice(alive) if alive else None
+    world.at_work = chosen["OrderId"] if chosen else ""
+    return chosen
 
 
 def step_of_a_line(world: StatusWorld, rng: random.Random) -> str:
@@ -120,6 +126,17 @@ def ship(world: StatusWorld, rng: random.Random) -> str:
     if sum(row["Quantity"] for row in now["OrderLine"]) > sum(row["Quantity"] for row in order["OrderLine"]):
         world.broken.setdefault(order["AlternateOrderId"], set()).add("quantity-exceeded")
     return told
+
+
+def ship_a_part(world: StatusWorld, rng: random.Random) -> str:
+    """Whatever it takes until a part of a line leaves."""
+    order = _ours(world, rng)
+    if order is None:
+        return ""
+    line = rng.choice(order["OrderLine"])
+    for step in ("allocate", "release", "transfer"):
+        _try(world, order, step, line["OrderLineId"])
+    return ship(world, rng)
 
 
 def transfer(world: StatusWorld, rng: random.Random) -> str:
@@ -433,7 +450,8 @@ _MAO_STEPS: list[tuple[Action, int]] = [
     (allocate_elsewhere, 8),
     (release, 10),
     (pack, 5),
-    (ship, 16),
+    (ship, 12),
+    (ship_a_part, 12),
     (transfer, 3),
     (short, 5),
     (cancel_units, 4),
@@ -464,9 +482,24 @@ def one_step(world: StatusWorld, rng: random.Random) -> str:
     return told
 
 
+def follow_one_order(world: StatusWorld, rng: random.Random) -> str:
+    """Part by part, with a run after each."""
+    told = []
+    for _ in range(rng.randint(2, 4)):
+        at_work = world.at_work
+        for action in rng.choices((ship_a_part, parcel_news, short, ship), (6, 2, 1, 2), k=rng.randint(1, 3)):
+            world.at_work = at_work
+            told.append(action(world, rng))
+            at_work = at_work or world.at_work
+        world.later(seconds=rng.choice([1, 60, 700]))
+        told.append(sync(world, rng))
+    return "; ".join(filter(None, told))
+
+
 MEANWHILE = (one_step, one_step, customer_changes_address, foreign_things_in_our_delivery, foreign_states)
 WEIGHTS: Weights = [
-    (several_steps, 40),
+    (several_steps, 30),
+    (follow_one_order, 10),
     (other_orders, 1),
     (customer_changes_address, 3),
     (foreign_delivery, 1),

@@ -80,6 +80,8 @@ class StatusWorld(Stage):
         """(number of the run, order) of each update that took effect."""
         self.violations: list[Violation] = []
         """Raised by check_step: what is raised while a request is answered, the product takes for its own."""
+        self.at_work = ""
+        """OrderId of the order that MAO was busy with last."""
         self.seen_until = datetime.min.replace(tzinfo=UTC)
         """Every change in MAO up to this moment is known to a run that nothing disturbed."""
         self.runs = 0
