@@ -13,7 +13,11 @@ from ct_mao_sync.config import Config
 from ct_mao_sync.engine.values import Nudges
 from ct_mao_sync.errors import ConfigError, Problem
 from ct_mao_sync.mapping.availability_messages import parse_messages
-from ct_mao_sync.mapping.message_lines import order_of_message, parse_named_records
+from ct_mao_sync.mapping.message_lines import (
+    order_of_message,
+    order_of_publication,
+    parse_named_records,
+)
 
 log = logging.getLogger("ct_mao_sync.messages")
 
@@ -67,8 +71,14 @@ def _parse_orders(config: Config, lines: Iterable[bytes], file: str) -> Nudges:
     return Nudges(found.ids, found.faults)
 
 
+def _parse_publications(config: Config, lines: Iterable[bytes], file: str) -> Nudges:
+    found = parse_named_records(lines, order_of_publication, file=file, what="no published MAO order")
+    return Nudges(found.ids, found.faults)
+
+
 PARSERS: Mapping[str, Callable[[Config, Iterable[bytes], str], Nudges]] = {
     "orders": _parse_orders,
+    "status": _parse_publications,
     "inventory": _parse_availability,
 }
 """By job. What a job is told stays a nudge: its windows find the same without any message."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ct_mao_sync.engine.report import RunReport
     from ct_mao_sync.engine.run import RunOptions
 
-FROM_JOBS = ("orders", "inventory")
+FROM_JOBS = ("orders", "status", "inventory")
 """Jobs that messages can nudge; `cli.messages` has a parser for each."""
 
 
@@ -36,7 +36,7 @@ FROM_JOBS = ("orders", "inventory")
     "source",
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
     metavar="FILE",
-    help="orders, inventory: only what these messages name, JSON lines; - reads standard input.",
+    help="orders, status, inventory: only what these messages name, JSON lines; - reads standard input.",
 )
 @click.option(
     "--full", is_flag=True, help="inventory, status: compare everything now, not only what changed."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -91,12 +92,8 @@ def order_of_message(message: Any, depth: int = 0) -> str | None:
     """The id of the order that a commercetools message is about, in whatever a queue has wrapped it in; ""
     for a message about something else (commercetools docs: Message, and MessageDeliveryPayload: both name
     their `resource` by typeId and id)."""
-    if isinstance(message, str) and depth:
-        try:
-            message = json.loads(message)
-        except ValueError:
-            return None
-    if not isinstance(message, dict) or depth > 4:
+    message = _unfolded(message, depth)
+    if message is None:
         return None
     resource = message.get("resource")
     if isinstance(resource, dict) and isinstance(resource.get("typeId"), str):
@@ -104,8 +101,49 @@ def order_of_message(message: Any, depth: int = 0) -> str | None:
         if resource["typeId"] != "order":
             return ""
         return named if isinstance(named, str) and named else None
-    # SNS and SQS, EventBridge, Event Grid: the payload stands one level deeper, also as text.
-    for name in ("Message", "message", "Body", "body", "detail", "data"):
-        if name in message and (found := order_of_message(message[name], depth + 1)) is not None:
+    return _wrapped(message, _ENVELOPES, order_of_message, depth)
+
+
+def order_of_publication(message: Any, depth: int = 0) -> str | None:
+    """The order that a published MAO order is about: its commercetools id, else its OrderId; "" for an order
+    of another origin and for a return (MAO docs: how-publish-order-works; relays put the order into
+    OriginalPayload)."""
+    message = _unfolded(message, depth)
+    if message is None:
+        return None
+    order_id, alternate = message.get("OrderId"), message.get("AlternateOrderId")
+    if isinstance(order_id, str) and order_id:
+        lines = message.get("OrderLine")
+        if isinstance(lines, list) and lines and all(_is_return(line) for line in lines):
+            return ""
+        if isinstance(alternate, str) and alternate:
+            return alternate if _UUID.match(alternate) else ""
+        return order_id
+    return _wrapped(message, ("OriginalPayload", *_ENVELOPES), order_of_publication, depth)
+
+
+# SNS and SQS, EventBridge, Event Grid: the payload stands one level deeper, also as text.
+_ENVELOPES = ("Message", "message", "Body", "body", "detail", "data")
+_UUID = re.compile(r"[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
+
+
+def _unfolded(message: Any, depth: int) -> dict[str, Any] | None:
+    if isinstance(message, str) and depth:
+        try:
+            message = json.loads(message)
+        except ValueError:
+            return None
+    return message if isinstance(message, dict) and depth <= 4 else None
+
+
+def _wrapped(
+    message: dict[str, Any], names: Iterable[str], id_of: Callable[[Any, int], str | None], depth: int
+) -> str | None:
+    for name in names:
+        if name in message and (found := id_of(message[name], depth + 1)) is not None:
             return found
     return None
+
+
+def _is_return(line: Any) -> bool:
+    return isinstance(line, dict) and line.get("IsReturn") is True

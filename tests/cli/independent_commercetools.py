@@ -87,6 +87,12 @@ class Commercetools:
             text = f"Object {order['id']} has a different version than expected."
             return self.error(409, "ConcurrentModification", text, currentVersion=order["version"])
         for action in call.body["actions"]:
+            state = {"changeShipmentState": "shipmentState", "changeOrderState": "orderState"}.get(
+                action["action"]
+            )
+            if state is not None:
+                order[state] = action[state]
+                continue
             channel = self.channels.get(action.get("channel", {}).get("key", ""))
             if action["action"] != "updateSyncInfo":
                 return self.error(400, "InvalidInput", f"Invalid action {action['action']}")

@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
-from ct_mao_sync.mapping.message_lines import Line, order_of_message, parse_lines, parse_named_records
+from ct_mao_sync.mapping.message_lines import (
+    Line,
+    order_of_message,
+    order_of_publication,
+    parse_lines,
+    parse_named_records,
+)
 
 MESSAGE = {"type": "OrderCreated", "resource": {"typeId": "order", "id": "o-1"}, "sequenceNumber": 1}
 
@@ -75,3 +81,24 @@ def test_a_file_names_each_record_once_and_every_fault_with_its_place() -> None:
         "queue.jsonl: line 3: is JSON, but no message",
         "queue.jsonl: line 5: the file ends in the middle of a message",
     ]
+
+
+ORDER = {"OrderId": "CT-1", "AlternateOrderId": "6f6a1c1e-1111-4222-8333-944455556666"}
+
+
+@pytest.mark.parametrize(
+    ("message", "named"),
+    [
+        (ORDER, ORDER["AlternateOrderId"]),
+        ({"OriginalPayload": ORDER, "OriginalHeaders": {"User": "x"}}, ORDER["AlternateOrderId"]),
+        ({"data": json.dumps({"OriginalPayload": ORDER})}, ORDER["AlternateOrderId"]),
+        ({"OrderId": "CT-1"}, "CT-1"),
+        ({"OrderId": "POS-9", "AlternateOrderId": "9"}, ""),
+        ({"OrderId": "R1", "OrderLine": [{"IsReturn": True}]}, ""),
+        ({"OrderId": "CT-1", "OrderLine": [{"IsReturn": True}, {}]}, "CT-1"),
+        ({"Order": 1}, None),
+        ([ORDER], None),
+    ],
+)
+def test_the_order_of_what_mao_publishes(message: Any, named: str | None) -> None:
+    assert order_of_publication(message) == named
