@@ -105,7 +105,7 @@ class Loop:
                 if turn.next_at is not None:
                     left_s = (turn.next_at - now).total_seconds() + drift_s
                     self._ask(turn.job, min(max(0.0, left_s), turn.every_s))
-        self._on_change()
+        self._tell(self._on_change)
 
     def stop(self, wait_s: float) -> list[str]:
         """No further turn; waits for those under way. The jobs that were not done in time."""
@@ -113,6 +113,14 @@ class Loop:
         with self._state:
             self._state.wait_for(lambda: not self._running(), timeout=wait_s)
             return self._running()
+
+    @staticmethod
+    def _tell(listener: Callable[[], None]) -> None:
+        """Nobody may be listening any more (a closed pipe): the work goes on."""
+        try:
+            listener()
+        except Exception as error:
+            log.warning("a result could not be told: %s", type(error).__name__)
 
     def _running(self) -> list[str]:
         return [turn.job for turn in self._turns.values() if turn.is_running]
@@ -132,7 +140,7 @@ class Loop:
             return
         started_s = self._clock.monotonic()
         before = self._set(job, started_at=self._clock.now(), is_running=True, next_at=None)
-        self._on_change()
+        self._tell(self._on_change)
         report: RunReport | None = None
         problem: Problem | None = None
         try:
@@ -159,9 +167,9 @@ class Loop:
             next_at=self._clock.now() + timedelta(seconds=delay_s) if goes_on else None,
         )
         self._tell_circuit(before, turn, delay_s)
-        self._on_run(turn, report)
+        self._tell(lambda: self._on_run(turn, report))
         self._set(job, is_running=False)
-        self._on_change()
+        self._tell(self._on_change)
         if goes_on:
             self._timer.call_in(delay_s, job, lambda: self._take_turn(job))
 

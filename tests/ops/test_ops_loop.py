@@ -160,6 +160,21 @@ def test_a_bug_in_one_job_is_told_and_ends_nothing() -> None:
     assert len(scene.began["orders"]) > 3 and len(scene.began["inventory"]) > 25
 
 
+def test_a_listener_that_is_gone_does_not_end_the_work() -> None:
+    """`run | head`: the pipe is closed, the orders still go out."""
+    scene = Scene(orders=120)
+
+    def closed(*_: object) -> None:
+        raise BrokenPipeError
+
+    scene.loop._on_run = scene.loop._on_change = closed
+    scene.loop.start()
+    scene.timer.advance(timedelta(hours=1))
+
+    assert len(scene.began["orders"]) >= 29
+    assert scene.turn("orders").failures == 0
+
+
 def test_a_state_file_that_cannot_be_opened_backs_off_like_any_failure() -> None:
     scene = Scene(orders=120)
 
