@@ -204,7 +204,10 @@ class InventoryTargets:
             )
 
     def _at_once(self, read: Callable[[Any], T], chunks: Sequence[Any]) -> list[T]:
-        """As many requests in flight as there are workers; the first failure is raised when all are done."""
+        """As many requests in flight as there are workers; the first failure is raised when all are done.
+        A single one is made here: a worker that reads its one entry again must not wait for workers."""
+        if len(chunks) == 1:
+            return [read(chunks[0])]
         futures = [self._submit(read, chunk) for chunk in chunks]
         return [future.result() for future in futures]
 
