@@ -221,11 +221,13 @@ class Status(Section):
     sweep_every: Duration = timedelta(hours=24)
     delivery_per: Literal["release", "package"] = "release"
     match_by_item: bool = False
+    delivery_type: str = ""
     line_states: dict[Milestone, NeededText] = {}
     shipment_states: dict[Reached, ShownShipmentState] = {}
     order_states: dict[Reached, ShownOrderState] = {}
     workflow_states: dict[Reached, NeededText] = {}
     milestones: dict[BaseStatus, Milestone] = {}
+    delivery_fields: dict[Literal["location", "channel", "release"], NeededText] = {}
     carriers: dict[NeededText, Carrier] = {}
 
 
@@ -405,6 +407,12 @@ def find_conflicts(sections: Sections) -> Iterator[tuple[str, str, str]]:
             "is empty; with orders.hold_until_paid it must name a payment state, "
             "else no order would ever be released",
             'set paid_states = ["Paid"] under [orders]',
+        )
+    if sections.status.delivery_fields and not sections.status.delivery_type:
+        yield (
+            "status.delivery_type",
+            "is missing; it must be given with status.delivery_fields",
+            "add delivery_type, the key of a Type for order-delivery, under [status]",
         )
     if sections.returns.item_fields and not sections.returns.item_type:
         yield (

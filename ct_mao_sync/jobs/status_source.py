@@ -17,7 +17,7 @@ from ct_mao_sync.engine.clock import Clock
 from ct_mao_sync.engine.job import Pass
 from ct_mao_sync.engine.values import Change, Page
 from ct_mao_sync.errors import Rejection
-from ct_mao_sync.mapping.fulfilment import FULFILMENT_TEMPLATE, version_of
+from ct_mao_sync.mapping.fulfilment_document import FULFILMENT_TEMPLATE, version_of
 from ct_mao_sync.models.json import digest
 from ct_mao_sync.state.order_status import SETTLED, FollowedOrder
 from ct_mao_sync.state.store import Store

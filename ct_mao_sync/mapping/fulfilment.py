@@ -4,7 +4,7 @@ OrderLineCancelHistory. Headers and texts are never asked: they lag, or are the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, DecimalException
@@ -13,7 +13,9 @@ from typing import Any
 from ct_mao_sync.errors import Rejection
 from ct_mao_sync.mapping import milestones
 from ct_mao_sync.mapping.availability import exact_number, parse_moment
+from ct_mao_sync.mapping.fulfilment_document import version_of
 from ct_mao_sync.mapping.item_units import EXACT, ItemUnits
+from ct_mao_sync.mapping.mao_document import code_of, rows_of, status_value
 from ct_mao_sync.mapping.milestones import GONE, milestone_of
 from ct_mao_sync.mapping.order_state import is_cancelled, max_status, min_status
 
@@ -23,69 +25,7 @@ PICKED_UP = frozenset({"PickUpAtStore", "ShipToStore", "StoreSale"})
 # The leg of ship-to-store that ends at the store, not at the customer (MAO docs: retail-orders).
 MERGE = "Merge"
 
-# Only what is mapped, and no personal data: answers of big orders are large.
-FULFILMENT_TEMPLATE: Mapping[str, Any] = {
-    "OrderId": None,
-    "AlternateOrderId": None,
-    "UpdatedTimestamp": None,
-    "IsCancelled": None,
-    "MinFulfillmentStatusId": None,
-    "MaxFulfillmentStatusId": None,
-    "OrderTrackingInfo": {"TrackingNumber": None, "EstimatedDeliveryDate": None, "UpdatedTimestamp": None},
-    "Release": {
-        "ReleaseId": None,
-        "ShipFromLocationId": None,
-        "CarrierCode": None,
-        "DestinationAction": None,
-        "UpdatedTimestamp": None,
-    },
-    "OrderLine": {
-        "OrderLineId": None,
-        "AlternateOrderLineId": None,
-        "ItemId": None,
-        "Quantity": None,
-        "UOM": None,
-        "IsReturn": None,
-        "IsCancelled": None,
-        "UpdatedTimestamp": None,
-        "MinFulfillmentStatusId": None,
-        "MaxFulfillmentStatusId": None,
-        "DeliveryMethod": {"DeliveryMethodId": None},
-        "QuantityDetail": {
-            "QuantityDetailId": None,
-            "ItemId": None,
-            "Quantity": None,
-            "UOM": None,
-            "StatusId": None,
-            "Status": {"StatusId": None},
-            "SubstitutionRatio": None,
-            "UpdatedTimestamp": None,
-        },
-        "FulfillmentDetail": {
-            "FulfillmentDetailId": None,
-            "ItemId": None,
-            "Quantity": None,
-            "UOM": None,
-            "PackageId": None,
-            "ReleaseId": None,
-            "TrackingNumber": None,
-            "CarrierCode": None,
-            "FulfillmentDate": None,
-            "Eta": None,
-            "StatusId": None,
-            "CreatedTimestamp": None,
-            "UpdatedTimestamp": None,
-        },
-        "OrderLineCancelHistory": {
-            "CancelQuantity": None,
-            "CancelReason": {"ReasonId": None},
-            "CreatedTimestamp": None,
-        },
-    },
-}
-
 _ZERO = Decimal(0)
-_DETAILS = ("QuantityDetail", "FulfillmentDetail")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,25 +127,6 @@ class FulfilmentRules:
     digital_delivery: str = "Email"
 
 
-def version_of(row: Mapping[str, Any]) -> int:
-    """The newest timestamp of what is mapped, in microseconds since 1970; 0 when there is none. The header's
-    own lags (MAO docs: add-alternate-pickup). Other parts of a whole document do not count: a search by
-    template does not show them."""
-    newest = 0
-    lines = _rows(row, "OrderLine")
-    for node in (
-        row,
-        *_rows(row, "Release"),
-        *_rows(row, "OrderTrackingInfo"),
-        *lines,
-        *(each for line in lines for name in _DETAILS for each in _rows(line, name)),
-    ):
-        moment = parse_moment(node.get("UpdatedTimestamp"))
-        if moment is not None:
-            newest = max(newest, round(moment.timestamp() * 1_000_000))
-    return newest
-
-
 def map_fulfilment(
     row: Mapping[str, Any], rules: FulfilmentRules, last_sent: Mapping[str, Decimal]
 ) -> Fulfilment | Rejection:
@@ -214,10 +135,10 @@ def map_fulfilment(
 
     Rejections: `status-unmapped`, `uom-unmapped`, `source-invalid`."""
     order = _Source(row, rules)
-    releases = {str(each.get("ReleaseId")): each for each in _rows(row, "Release")}
+    releases = {str(each.get("ReleaseId")): each for each in rows_of(row, "Release")}
     estimates = _estimates(row)
     lines = []
-    for line in _rows(row, "OrderLine"):
+    for line in rows_of(row, "OrderLine"):
         if line.get("IsReturn") is True:
             continue
         mapped = _map_line(order, line, releases, estimates, last_sent)
@@ -265,7 +186,7 @@ def _map_line(
         return order.reject(
             "source-invalid", f"line {line_id or '?'} has no id or no quantity", field="OrderLine.Quantity"
         )
-    method = _code(line, "DeliveryMethod", "DeliveryMethodId")
+    method = code_of(line.get("DeliveryMethod"))
     digital = method == order.rules.digital_delivery
     units = _units_of(order, line, line_id, quantity)
     if isinstance(units, Rejection):
@@ -307,16 +228,16 @@ def _units_of(
 ) -> dict[str, Decimal] | Rejection:
     """Milestone -> units of one line."""
     found: dict[str, Decimal] = {}
-    details = [row for row in _rows(line, "QuantityDetail") if number_of(row.get("Quantity")) != _ZERO]
+    details = [row for row in rows_of(line, "QuantityDetail") if number_of(row.get("Quantity")) != _ZERO]
     if not details:
         return _units_of_header(order, line, line_id, quantity)
     for row in details:
         units = _selling_units(order, line, line_id, row, "QuantityDetail")
         if isinstance(units, Rejection):
             return units
-        milestone = _milestone(order, row.get("StatusId") or _code(row, "Status", "StatusId"))
+        milestone = _milestone(order, status_value(row))
         if milestone is None:
-            return _unmapped_status(order, line_id, row.get("StatusId") or _code(row, "Status", "StatusId"))
+            return _unmapped_status(order, line_id, status_value(row))
         found[milestone] = found.get(milestone, _ZERO) + units
     return found
 
@@ -363,8 +284,8 @@ def _shipments_of(
     """Rows at 7000 or above: they are also created when a package is packed (MAO docs:
     how-does-status-update-event-work)."""
     found: list[tuple[str, str, Shipment]] = []
-    for row in _rows(line, "FulfillmentDetail"):
-        milestone = _milestone(order, row.get("StatusId") or _code(row, "Status", "StatusId"))
+    for row in rows_of(line, "FulfillmentDetail"):
+        milestone = _milestone(order, status_value(row))
         if milestone not in GONE or number_of(row.get("Quantity")) == _ZERO:
             continue
         release_id = str(row.get("ReleaseId") or "")
@@ -402,7 +323,7 @@ def _shipments_of(
 def _estimates(row: Mapping[str, Any]) -> dict[str, datetime]:
     """Tracking number -> estimated delivery, where delivery tracking is configured."""
     found = {}
-    for info in _rows(row, "OrderTrackingInfo"):
+    for info in rows_of(row, "OrderTrackingInfo"):
         moment = parse_moment(info.get("EstimatedDeliveryDate"))
         if moment is not None and info.get("TrackingNumber"):
             found[str(info["TrackingNumber"])] = moment
@@ -468,7 +389,7 @@ def cancelled_units(line: Mapping[str, Any], *, distinct: bool) -> Decimal | Non
     """
     total = _ZERO
     seen: set[tuple[str, str, str]] = set()
-    for entry in _rows(line, "OrderLineCancelHistory"):
+    for entry in rows_of(line, "OrderLineCancelHistory"):
         units = number_of(entry.get("CancelQuantity"))
         if units is None:
             return None
@@ -491,14 +412,3 @@ def number_of(value: Any) -> Decimal | None:
             return None
     number = exact_number(value)
     return number if number is not None and number.is_finite() and number >= 0 else None
-
-
-def _code(node: Mapping[str, Any], name: str, inner: str) -> Any:
-    """A coded value, which comes as an object or as plain text."""
-    value = node.get(name)
-    return value.get(inner) if isinstance(value, Mapping) else value
-
-
-def _rows(holder: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:
-    rows: Iterable[Any] = holder.get(name) or ()
-    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list | tuple) else ()

@@ -33,7 +33,8 @@ class ShopDelivery:
     key: str
     items: Mapping[str, int]
     parcels: tuple[ShopParcel, ...]
-    has_custom: bool
+    custom_fields: frozenset[str] | None
+    """Names of its custom fields; None when it has no custom type."""
 
     @property
     def is_ours(self) -> bool:
@@ -198,8 +199,15 @@ def _parse_delivery(row: Mapping[str, Any]) -> ShopDelivery:
             )
             for parcel in _rows(row, "parcels")
         ),
-        has_custom=bool(row.get("custom")),
+        custom_fields=_custom_fields(row.get("custom")),
     )
+
+
+def _custom_fields(custom: Any) -> frozenset[str] | None:
+    if not isinstance(custom, Mapping):
+        return None
+    fields = custom.get("fields")
+    return frozenset(fields) if isinstance(fields, Mapping) else frozenset()
 
 
 def _parse_items(holder: Mapping[str, Any]) -> dict[str, int]:

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ct_mao_sync.mapping.availability import parse_moment
+from ct_mao_sync.mapping.locations import Locations
 from ct_mao_sync.mapping.milestones import CANCELLED
 from ct_mao_sync.mapping.shop_order import (
     OURS,
@@ -74,6 +75,11 @@ class DeliveryRules:
     per: str = "release"
     """Or "package"."""
     carriers: Mapping[str, Carrier] = field(default_factory=dict)
+    type_key: str = ""
+    """Of the custom type that new Deliveries get, "" = none."""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """location, channel, release -> name of the custom field that tells it."""
+    locations: Locations = field(default_factory=lambda: Locations({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,8 @@ class _Parcel:
 class _Delivery:
     shipping: ShopShipping
     target: ShopTarget | None
+    release_id: str = ""
+    location_id: str = ""
     items: dict[str, int] = field(default_factory=dict)
     parcels: dict[str, _Parcel] = field(default_factory=dict)
 
@@ -115,7 +123,7 @@ def plan_deliveries(order: ShopOrder, counts: Sequence[LineCount], rules: Delive
         (count, shipment, *_keys(order, shipment, rules)) for count in counts for shipment in count.shipments
     ]
     named = {delivery_key for _, _, delivery_key, _ in placed}
-    fixed = [delivery for delivery in order.deliveries if not _is_movable(delivery, named)]
+    fixed = [delivery for delivery in order.deliveries if not _is_movable(delivery, named, rules)]
     room = {
         count.line.id: count.line.quantity
         - count.units.get(CANCELLED, 0)
@@ -132,13 +140,15 @@ def plan_deliveries(order: ShopOrder, counts: Sequence[LineCount], rules: Delive
         if units:
             shown[line_id] = shown.get(line_id, 0) + units
             delivery = wanted.setdefault(delivery_key, _Delivery(_shipping(order, each.target), each.target))
+            delivery.release_id = delivery.release_id or each.shipment.release_id
+            delivery.location_id = delivery.location_id or each.shipment.location_id
             _add(delivery, parcel_key, line_id, units, each, rules)
     exceeded = {
         line_id: (units, shown.get(line_id, 0))
         for line_id, units in shipped.items()
         if units > shown.get(line_id, 0)
     }
-    return PlannedDeliveries(_differences(order, wanted, shown, named), exceeded)
+    return PlannedDeliveries(_differences(order, wanted, shown, named, rules), exceeded)
 
 
 def plan_estimates(order: ShopOrder, counts: Sequence[LineCount]) -> list[Action]:
@@ -208,14 +218,17 @@ def _shipping(order: ShopOrder, target: ShopTarget | None) -> ShopShipping:
     return next((each for each in order.shippings if each.key == key), order.shippings[0])
 
 
-def _is_movable(delivery: ShopDelivery, named: set[str]) -> bool:
+def _is_movable(delivery: ShopDelivery, named: set[str], rules: DeliveryRules) -> bool:
     """Whether its units may be shown elsewhere: not those of other tools, nor of a Delivery of ours that MAO
     does not name any more but in which others keep something."""
-    return delivery.is_ours and (delivery.key in named or not _is_shared(delivery))
+    return delivery.is_ours and (delivery.key in named or not _is_shared(delivery, rules))
 
 
-def _is_shared(delivery: ShopDelivery) -> bool:
-    return delivery.has_custom or any(
+def _is_shared(delivery: ShopDelivery, rules: DeliveryRules) -> bool:
+    has_theirs = delivery.custom_fields is not None and (
+        not rules.fields or not delivery.custom_fields <= set(rules.fields.values())
+    )
+    return has_theirs or any(
         parcel.has_custom or not parcel.key.startswith(OURS) for parcel in delivery.parcels
     )
 
@@ -244,15 +257,19 @@ def _add(
 
 
 def _differences(
-    order: ShopOrder, wanted: Mapping[str, _Delivery], shown: Mapping[str, int], named: set[str]
+    order: ShopOrder,
+    wanted: Mapping[str, _Delivery],
+    shown: Mapping[str, int],
+    named: set[str],
+    rules: DeliveryRules,
 ) -> list[Action]:
     present = {delivery.key: delivery for delivery in order.deliveries if delivery.is_ours}
-    missing = _missing(present.values(), shown, named)
+    missing = _missing(present.values(), shown, named, rules)
     removals: list[Action] = []
     changes: list[Action] = []
     additions: list[Action] = []
     for key, delivery in present.items():
-        if not _is_movable(delivery, named):
+        if not _is_movable(delivery, named, rules):
             continue
         target = wanted.get(key)
         items = dict(target.items) if target else {}
@@ -265,7 +282,7 @@ def _differences(
                 missing[line_id] -= kept
                 keeps.add(line_id)
         if not items:
-            if not _is_shared(delivery):
+            if not _is_shared(delivery, rules):
                 removals.append({"action": "removeDelivery", "deliveryKey": key})
             continue
         if items != delivery.items:
@@ -276,15 +293,15 @@ def _differences(
         changes += changed
     for key, delivery_wanted in wanted.items():
         if key not in present:
-            additions.append(_addition(order, key, delivery_wanted))
+            additions.append(_addition(order, key, delivery_wanted, rules))
     return [*removals, *changes, *additions]
 
 
-def _missing(present: Any, shown: Mapping[str, int], named: set[str]) -> dict[str, int]:
+def _missing(present: Any, shown: Mapping[str, int], named: set[str], rules: DeliveryRules) -> dict[str, int]:
     """Line item id -> units that are shown now and would not be any more."""
     now: dict[str, int] = {}
     for delivery in present:
-        if _is_movable(delivery, named):
+        if _is_movable(delivery, named, rules):
             for line_id, units in delivery.items.items():
                 now[line_id] = now.get(line_id, 0) + units
     return {line_id: max(0, units - shown.get(line_id, 0)) for line_id, units in now.items()}
@@ -330,7 +347,7 @@ def _parcel_changes(parcel: ShopParcel, items: Mapping[str, int], wanted: _Parce
     return changes
 
 
-def _addition(order: ShopOrder, key: str, delivery: _Delivery) -> Action:
+def _addition(order: ShopOrder, key: str, delivery: _Delivery, rules: DeliveryRules) -> Action:
     action: Action = {"action": "addDelivery", "deliveryKey": key}
     if delivery.shipping.key is not None:
         action["shippingKey"] = delivery.shipping.key
@@ -341,7 +358,20 @@ def _addition(order: ShopOrder, key: str, delivery: _Delivery) -> Action:
     action["parcels"] = [
         {"key": parcel_key, **_render_parcel(parcel)} for parcel_key, parcel in delivery.parcels.items()
     ]
+    fields = _custom_values(delivery, rules)
+    if rules.type_key and fields:
+        # Only here: a type that is set later would take the place of somebody else's.
+        action["custom"] = {"type": {"typeId": "type", "key": rules.type_key}, "fields": fields}
     return action
+
+
+def _custom_values(delivery: _Delivery, rules: DeliveryRules) -> dict[str, str]:
+    values = {
+        "location": delivery.location_id,
+        "channel": rules.locations.channel_of(delivery.location_id) or "",
+        "release": delivery.release_id,
+    }
+    return {name: values[what] for what, name in rules.fields.items() if values[what]}
 
 
 def _address(order: ShopOrder, delivery: _Delivery) -> dict[str, Any] | None:

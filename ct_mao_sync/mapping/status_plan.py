@@ -11,6 +11,7 @@ from ct_mao_sync.errors import Rejection
 from ct_mao_sync.mapping.address import masks_of_address
 from ct_mao_sync.mapping.fulfilment import Fulfilment, FulfilmentRules
 from ct_mao_sync.mapping.item_units import ItemUnits
+from ct_mao_sync.mapping.locations import Locations
 from ct_mao_sync.mapping.milestones import CANCELLED
 from ct_mao_sync.mapping.shop_order import ShopOrder
 from ct_mao_sync.mapping.status_deliveries import Carrier, DeliveryRules, plan_deliveries, plan_estimates
@@ -69,6 +70,9 @@ def status_rules(config: Config) -> StatusRules:
         deliveries=DeliveryRules(
             per=status.delivery_per,
             carriers={code: Carrier(carrier.name, carrier.url) for code, carrier in status.carriers.items()},
+            type_key=status.delivery_type,
+            fields={str(what): name for what, name in status.delivery_fields.items()},
+            locations=Locations(config.mapping.locations),
         ),
         match_by_item=status.match_by_item,
     )

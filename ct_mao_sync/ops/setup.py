@@ -82,6 +82,16 @@ def wanted_resources(config: Config, jobs: Collection[str]) -> list[Wanted]:
             Wanted("states", key, f"status.workflow_states.{reached}", state_type="OrderState")
             for reached, key in config.status.workflow_states.items()
         ]
+    if "status" in jobs and config.status.delivery_type:
+        found.append(
+            Wanted(
+                "types",
+                config.status.delivery_type,
+                "status.delivery_type",
+                of_resource="order-delivery",
+                fields=dict.fromkeys(config.status.delivery_fields.values(), "String"),
+            )
+        )
     if "returns" in jobs and config.returns.item_type:
         fields = {
             field_name: "Money" if value == "amount" else "String"

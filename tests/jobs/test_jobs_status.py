@@ -484,7 +484,7 @@ def test_losing_the_state_costs_reads_only(bench: StatusBench, tmp_path: Path) -
 
 
 def test_no_personal_data_is_asked_for(bench: StatusBench) -> None:
-    from ct_mao_sync.mapping.fulfilment import FULFILMENT_TEMPLATE
+    from ct_mao_sync.mapping.fulfilment_document import FULFILMENT_TEMPLATE
 
     def names(node: dict[str, Any]) -> set[str]:
         return {*node, *(name for child in node.values() if isinstance(child, dict) for name in names(child))}

@@ -31,9 +31,11 @@ from status_documents import (
 )
 
 from ct_mao_sync.errors import Rejection
-from ct_mao_sync.mapping.fulfilment import map_fulfilment, version_of
+from ct_mao_sync.mapping.fulfilment import map_fulfilment
+from ct_mao_sync.mapping.fulfilment_document import version_of
 from ct_mao_sync.mapping.identity import target_line_ids
 from ct_mao_sync.mapping.item_units import ItemUnits
+from ct_mao_sync.mapping.locations import Locations
 from ct_mao_sync.mapping.shop_order import parse_shop_order
 from ct_mao_sync.mapping.status_deliveries import Carrier, DeliveryRules, mao_key
 from ct_mao_sync.mapping.status_plan import StatusRules
@@ -465,6 +467,30 @@ def test_a_delivery_of_ours_with_fields_of_somebody_else_is_kept() -> None:
 
     assert not [a for a in actions(planned) if a["action"].startswith(("remove", "set"))]
     assert shown(applied(document, planned)) == 2
+
+
+def test_where_a_delivery_ships_from_stands_in_fields_that_only_a_new_one_gets() -> None:
+    fields = {"location": "shipFrom", "channel": "shipFromChannel", "release": "release"}
+    told = DeliveryRules(type_key="mao-delivery", fields=fields, locations=Locations({"DC-1": "dc-one"}))
+    rules = replace(RULES, deliveries=told)
+    line = mao_line({"7000": 2}, FulfillmentDetail=[detail(2)])
+    row = mao_order(line, Release=[{"ReleaseId": "CT-11", "ShipFromLocationId": "DC-1"}])
+
+    (added,) = named(plan(row, shop_order(shop_line(2)), rules), "addDelivery")
+
+    assert added["custom"] == {
+        "type": {"typeId": "type", "key": "mao-delivery"},
+        "fields": {"shipFrom": "DC-1", "shipFromChannel": "dc-one", "release": "CT-11"},
+    }
+    document = after(row, shop_order(shop_line(2)))
+    assert actions(plan(row, document, rules)) == []
+    # With no field but ours it is ours to take away.
+    deliveries(document)[0]["custom"] = {"type": {"id": "t"}, "fields": {"shipFrom": "DC-1"}}
+    elsewhere = mao_order(mao_line({"7000": 2}, FulfillmentDetail=[detail(2, release="CT-19")]))
+    assert [a["action"] for a in actions(plan(elsewhere, document, rules))] == [
+        "removeDelivery",
+        "addDelivery",
+    ]
 
 
 def test_an_order_without_shipping_takes_states_only() -> None:
