@@ -467,9 +467,19 @@ def runs_until_done(stocked: Watched, number: int, where: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("where", ["before", "after"])
-def test_a_crash_at_any_request_is_repaired_by_the_next_run(tmp_path: Path, where: str) -> None:
-    number = 1
+@pytest.mark.parametrize(
+    ("where", "first", "every"),
+    [
+        ("before", 1, 4),
+        ("after", 3, 4),
+        pytest.param("before", 1, 1, marks=pytest.mark.slow),
+        pytest.param("after", 1, 1, marks=pytest.mark.slow),
+    ],
+)
+def test_a_crash_at_any_request_is_repaired_by_the_next_run(
+    tmp_path: Path, where: str, first: int, every: int
+) -> None:
+    number = first
     while True:
         folder = tmp_path / f"{number}"
         folder.mkdir()
@@ -478,7 +488,7 @@ def test_a_crash_at_any_request_is_repaired_by_the_next_run(tmp_path: Path, wher
             break
         stocked.assert_in_line()
         assert stocked.open_imports() == []
-        number += 1
+        number += every
     assert number > 10
 
 
