@@ -217,4 +217,6 @@ def test_drafts_are_what_the_vendor_takes(wanted: Wanted, draft: str) -> None:
     (step,) = plan_setup([wanted], {}).steps
 
     # Not `validate`, which would check the whole of the vendor's schema each time.
-    jsonschema.Draft202012Validator({"$ref": f"#/$defs/{draft}", "$defs": schema["$defs"]}).validate(step.body)
+    jsonschema.Draft202012Validator({"$ref": f"#/$defs/{draft}", "$defs": schema["$defs"]}).validate(
+        step.body
+    )
