@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import shlex
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -39,8 +39,8 @@ LATE_S = 5.0
 """A request of a process that was killed may still arrive for so long."""
 UNANSWERED_MAX = 5
 """So many requests in a row without an answer are no accident."""
-OUTSTANDING_MAX = 5_000
-"""More are looked at before the run is over: only the latest 10,500 operations can be listed."""
+IN_ONE_CONTAINER_MAX = 8_000
+"""A run that imports more goes on in a further container: only the latest 10,500 of one can be listed."""
 LISTED_MAX = 10_000
 WAIT_FIRST_S, WAIT_MAX_S = 1.0, 10.0
 UNKNOWN = -1
@@ -72,13 +72,16 @@ class ImportWriter:
         self._container = container
         self._clock = clock
         self._wait_s = wait_s
-        self._is_ready = False
+        self._ready: set[str] = set()
+        self._intended = 0
+        self._container_of: dict[str, str] = {}
+        """Entity -> where its import is to go."""
         self._lock = threading.Lock()
         self._unanswered = 0
         # A run that was killed, or whose state is lost, may have left what no row tells.
         self._may_be_others = not store.last_runs("inventory", 1) or bool(store.unfinished_run("inventory"))
-        self._others: dict[str, Operation] = {}
-        """Open operations by key of the entry, of which the state file knows nothing."""
+        self._others: dict[str, tuple[str, str]] = {}
+        """Key of the entry -> container and id of an open operation that the state file knows nothing of."""
         self._under_way: dict[str, EntryMark] = {}
         """What this run has sent."""
         self._outdated: set[str] = set()
@@ -102,9 +105,8 @@ class ImportWriter:
         found = {entity: row.quantity for entity, row in rows.items() if entity not in self._over}
         for entity, entry in known.items() if self._others else ():
             key = entry.key if entry and entry.key else computed_key(*split_entity(entity))
-            operation = self._others.get(key)
-            if operation is not None and entity not in found:
-                row = PendingImport(entity, key, UNKNOWN, self._container, operation.id, self._clock.now())
+            if key in self._others and entity not in found:
+                row = PendingImport(entity, key, UNKNOWN, *self._others[key], self._clock.now())
                 store.add_imports([row])
                 self._followed.add(entity)
                 found[entity] = UNKNOWN
@@ -125,17 +127,23 @@ class ImportWriter:
         for write in writes:
             self._over.pop(write.entity, None)
             self._outdated.discard(write.entity)
+        container = self._numbered(1 + self._intended // IN_ONE_CONTAINER_MAX)
+        self._intended += len(writes)
+        self._container_of.update((write.entity, container) for write in writes)
         store.add_imports(
-            PendingImport(write.entity, write.key, write.quantity, self._container, "", now)
-            for write in writes
+            PendingImport(write.entity, write.key, write.quantity, container, "", now) for write in writes
         )
+
+    def _numbered(self, number: int) -> str:
+        return self._container if number == 1 else f"{self._container}-{number}"
 
     def write(self, plans: Sequence[Plan]) -> list[Outcome]:
         """One request. Raises Retriable when the API does not answer again and again."""
         writes: list[ImportEntry] = [plan.writes[0] for plan in plans]
-        self._ensure_container()
+        container = self._container_of[plans[0].entity]
+        self._ensure_container(container)
         try:
-            statuses = self._client.import_entries(self._container, [write.body for write in writes])
+            statuses = self._client.import_entries(container, [write.body for write in writes])
         except OutcomeUnknown as error:
             # Not sent again: of two imports of one entry nobody knows which is worked off first.
             with self._lock:
@@ -152,16 +160,17 @@ class ImportWriter:
             for plan, write, status in zip(plans, writes, statuses, strict=True)
         ]
 
-    def _ensure_container(self) -> None:
+    def _ensure_container(self, container: str) -> None:
         with self._lock:
-            if not self._is_ready:
-                self._client.ensure_container(self._container)
-                self._is_ready = True
+            if container not in self._ready:
+                self._client.ensure_container(container)
+                self._ready.add(container)
 
     def _outcome(self, plan: Plan, write: ImportEntry, status: OperationStatus, now: datetime) -> Outcome:
         if status.state == VALIDATION_FAILED:
             return _refused(plan.entity, status.errors)
-        row = PendingImport(plan.entity, write.key, write.quantity, self._container, status.operation_id, now)
+        container = self._container_of[plan.entity]
+        row = PendingImport(plan.entity, write.key, write.quantity, container, status.operation_id, now)
         done = f"{write.action} {write.subject}"
         return Outcome(
             plan.entity,
@@ -196,7 +205,7 @@ class ImportWriter:
     def settle(self, store: Store, *, last: bool) -> Settled:
         """See engine.job.Job. Follows imports for `inventory.import_wait_seconds` in all."""
         first, self._begun = not self._begun, True
-        if not (first or last or len(self._under_way) >= OUTSTANDING_MAX):
+        if not (first or last):
             return Settled()
         rows = [row for row in store.open_imports() if row.entity not in self._over]
         found = _Found()
@@ -217,12 +226,18 @@ class ImportWriter:
         if unknown:
             age = self._clock.now() - max(row.at for row in unknown)
             self._clock.sleep(LATE_S - age.total_seconds())
-        by_key: dict[str, Operation] = {}
-        for operation in self._client.read_open_operations(self._container):
-            by_key.setdefault(operation.resource_key, operation)
+        containers = dict.fromkeys(row.container for row in unknown)
         if self._may_be_others:
-            known = {row.key for row in rows}
-            self._others = {key: each for key, each in by_key.items() if key not in known}
+            containers.update(dict.fromkeys(self._containers()))
+        by_key: dict[str, Operation] = {}
+        for container in containers:
+            for operation in self._client.read_open_operations(container):
+                by_key.setdefault(operation.resource_key, operation)
+                if self._may_be_others:
+                    self._others[operation.resource_key] = (container, operation.id)
+        if self._may_be_others:
+            for row in rows:
+                self._others.pop(row.key, None)
             self._may_be_others = False
         adopted = {
             row.entity: replace(row, operation_id=by_key[row.key].id) for row in unknown if row.key in by_key
@@ -231,6 +246,14 @@ class ImportWriter:
         self._followed.update(adopted)
         found.again.update((row.entity, None) for row in unknown if row.entity not in adopted)
         return [adopted.get(row.entity, row) for row in rows if row.operation_id or row.entity in adopted]
+
+    def _containers(self) -> Iterator[str]:
+        """Those of ours that there are."""
+        yield self._container
+        number = 2
+        while self._client.has_container(self._numbered(number)):
+            yield self._numbered(number)
+            number += 1
 
     def _is_worth_asking(self, rows: Sequence[PendingImport]) -> bool:
         """The one taken in last is done, or there is no time left to wait for it."""

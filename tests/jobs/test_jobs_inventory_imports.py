@@ -13,6 +13,7 @@ from inventory_bench import Stocked, order_for
 
 from ct_mao_sync.config import load_config
 from ct_mao_sync.errors import ConfigError
+from ct_mao_sync.jobs import inventory_imports
 from ct_mao_sync.sandbox import commercetools_import
 from ct_mao_sync.sandbox.commercetools_import import end_import_in, imports_of
 from ct_mao_sync.sandbox.commercetools_stock import entries_of, place_order
@@ -352,6 +353,39 @@ def test_a_container_for_something_else_stops_the_run(network: Watched) -> None:
 
     assert report.exit_code == 5
     assert report.problem is not None and report.problem.code == "import-container-unusable"
+
+
+@pytest.fixture
+def small_containers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inventory_imports, "IN_ONE_CONTAINER_MAX", 20)
+
+
+def test_more_than_can_be_listed_goes_into_further_containers(
+    network: Watched, small_containers: None
+) -> None:
+    report = network.sync()
+
+    assert report.counts["written"] == 60
+    assert set(imports_of(network.world).containers) == {"ct-mao-sync", "ct-mao-sync-2", "ct-mao-sync-3"}
+    network.assert_in_line()
+
+
+def test_what_is_open_in_a_further_container_is_found_when_the_state_is_lost(
+    network: Watched, small_containers: None
+) -> None:
+    slow(network, 200)
+    network.sync()
+    for path in network.bench.config_path.parent.glob("*.sqlite3*"):
+        path.unlink()
+    network.restock()
+
+    meanwhile = network.sync()
+    assert meanwhile.counts["written"] == 0
+    for _ in range(2):
+        network.bench.clock.advance(300)
+        network.sync()
+
+    network.assert_in_line()
 
 
 def test_by_rest_again_what_is_under_way_is_still_settled_first(network: Watched) -> None:
