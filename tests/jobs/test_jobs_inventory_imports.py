@@ -357,6 +357,8 @@ def test_a_container_for_something_else_stops_the_run(network: Watched) -> None:
 
 @pytest.fixture
 def small_containers(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A container is chosen for what is written down at once.
+    monkeypatch.setattr("ct_mao_sync.engine.process.INTENDED_AT_ONCE", 1)
     monkeypatch.setattr(inventory_imports, "IN_ONE_CONTAINER_MAX", 20)
 
 
