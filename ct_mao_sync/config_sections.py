@@ -58,17 +58,7 @@ Milestone = Literal[
     "cancelled",
 ]
 Reached = Literal[
-    "open",
-    "backordered",
-    "allocated",
-    "released",
-    "in_process",
-    "picked",
-    "packed",
-    "shipped",
-    "delivered",
-    "returned",
-    "cancelled",
+    Milestone,
     "some_backordered",
     "some_allocated",
     "some_released",

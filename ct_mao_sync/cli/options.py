@@ -74,6 +74,25 @@ def global_options(command: F) -> F:
     return command
 
 
+def wait_option(begins: str) -> Callable[[F], F]:
+    """`--wait`, given as `wait_s`; `begins` is how its help begins."""
+    return click.option(
+        "--wait",
+        "wait_s",
+        type=click.FloatRange(min=0),
+        default=0.0,
+        metavar="SECONDS",
+        help=f"{begins} that is alive, instead of leaving with exit code 6.",
+    )
+
+
+def limit_options(begins: str) -> Callable[[F], F]:
+    """`--allow-cancel` and `--allow-drop`; `begins` is how their help begins."""
+    cancel = click.option("--allow-cancel", is_flag=True, help=f"{begins} orders.max_cancel.")
+    drop = click.option("--allow-drop", is_flag=True, help=f"{begins} inventory.max_drop_percent.")
+    return lambda command: cancel(drop(command))
+
+
 class Moment(click.ParamType[Any]):
     """A point in time with a zone, e.g. 2026-11-27T21:00:00Z, or a date (midnight UTC), or "2h" ago."""
 

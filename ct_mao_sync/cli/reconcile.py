@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ct_mao_sync.cli.jobs import JOBS
-from ct_mao_sync.cli.options import MOMENT, global_options, global_options_of
+from ct_mao_sync.cli.options import MOMENT, global_options, global_options_of, limit_options, wait_option
 
 if TYPE_CHECKING:
     from ct_mao_sync.cli.json_lines import JsonList
@@ -56,16 +56,8 @@ NAMES = {
 )
 @click.option("--sku", "skus", multiple=True, metavar="SKU", help="inventory: only this SKU; repeatable.")
 @click.option("--fix", is_flag=True, help="Write the differences, as a run of the job would.")
-@click.option("--allow-cancel", is_flag=True, help="With --fix: pass orders.max_cancel.")
-@click.option("--allow-drop", is_flag=True, help="With --fix: pass inventory.max_drop_percent.")
-@click.option(
-    "--wait",
-    "wait_s",
-    type=click.FloatRange(min=0),
-    default=0.0,
-    metavar="SECONDS",
-    help="With --fix: wait for a run of the job that is alive, instead of leaving with exit code 6.",
-)
+@limit_options("With --fix: pass")
+@wait_option("With --fix: wait for a run of the job")
 @global_options
 @click.pass_context
 def reconcile(

@@ -9,7 +9,7 @@ import click
 
 from ct_mao_sync.cli.dead_letters import selection_options
 from ct_mao_sync.cli.opened import opened_state
-from ct_mao_sync.cli.options import global_options, global_options_of
+from ct_mao_sync.cli.options import global_options, global_options_of, limit_options, wait_option
 
 if TYPE_CHECKING:
     from ct_mao_sync.engine.rows import DeadLetter
@@ -22,17 +22,9 @@ if TYPE_CHECKING:
     "ct-mao-sync replay-errors --entity CT-1001",
 )
 @selection_options
-@click.option("--allow-cancel", is_flag=True, help="Let this run pass orders.max_cancel.")
-@click.option("--allow-drop", is_flag=True, help="Let this run pass inventory.max_drop_percent.")
+@limit_options("Let this run pass")
 @click.option("--dry-run", is_flag=True, help="Show each write; change nothing anywhere.")
-@click.option(
-    "--wait",
-    "wait_s",
-    type=click.FloatRange(min=0),
-    default=0.0,
-    metavar="SECONDS",
-    help="Wait for a run of the job that is alive, instead of leaving with exit code 6.",
-)
+@wait_option("Wait for a run of the job")
 @global_options
 @click.pass_context
 def replay_errors(

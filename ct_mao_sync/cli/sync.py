@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ct_mao_sync.cli.jobs import JOBS
-from ct_mao_sync.cli.options import MOMENT, global_options, global_options_of
+from ct_mao_sync.cli.options import MOMENT, global_options, global_options_of, limit_options, wait_option
 
 if TYPE_CHECKING:
     from ct_mao_sync.engine.report import RunReport
@@ -46,16 +46,8 @@ FROM_JOBS = ("orders", "status", "inventory")
     "--show-personal", is_flag=True, help="With --dry-run -v on a terminal: do not mask personal data."
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Write at most this many records.")
-@click.option("--allow-cancel", is_flag=True, help="Let this run pass orders.max_cancel.")
-@click.option("--allow-drop", is_flag=True, help="Let this run pass inventory.max_drop_percent.")
-@click.option(
-    "--wait",
-    "wait_s",
-    type=click.FloatRange(min=0),
-    default=0.0,
-    metavar="SECONDS",
-    help="Wait for a run of this job that is alive, instead of leaving with exit code 6.",
-)
+@limit_options("Let this run pass")
+@wait_option("Wait for a run of this job")
 @global_options
 @click.pass_context
 def sync(

@@ -7,7 +7,6 @@ are references; money is never moved.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -41,6 +40,7 @@ from ct_mao_sync.mapping.order_plan import (
 )
 from ct_mao_sync.mapping.order_state import is_cancelled, is_terminal
 from ct_mao_sync.mapping.rules import order_rules
+from ct_mao_sync.mapping.shop_id import is_shop_id
 from ct_mao_sync.models.commercetools import Order, parse_orders
 from ct_mao_sync.models.json import digest
 from ct_mao_sync.state.store import Store
@@ -55,7 +55,6 @@ EXPAND = (
     "discountCodes[*].discountCode",
     "lineItems[*].discountedPricePerQuantity[*].discountedPrice.includedDiscounts[*].discount",
 )
-_UUID = re.compile(r"[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +170,7 @@ class OrdersJob(OneByOne):
         for label in labels:
             if label in numbers:
                 continue
-            found = self._commercetools.read_order(label, EXPAND) if _UUID.match(label) else None
+            found = self._commercetools.read_order(label, EXPAND) if is_shop_id(label) else None
             if found:
                 results.append(found)
             else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -24,12 +23,12 @@ from ct_mao_sync.mapping.return_order import (
     parent_ids_of,
     return_id_of,
 )
+from ct_mao_sync.mapping.shop_id import is_shop_id
 from ct_mao_sync.models.json import digest
 from ct_mao_sync.state.store import Store
 
 WINDOW_PASS = "window:returns"
 SWEEP_PASS = "sweep"
-_UUID = re.compile(r"[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 Row = Mapping[str, Any]
 
 
@@ -180,7 +179,7 @@ class ReturnSource:
     def _parents_of_shop_order(self, label: str) -> list[str]:
         """MAO's OrderIds of an order of the shop, by its number or id."""
         order = self._commercetools.read_order_by_number(label)
-        if order is None and _UUID.match(label):
+        if order is None and is_shop_id(label):
             order = self._commercetools.read_order(label)
         if order is None:
             return []

@@ -7,7 +7,6 @@ or is not found, is read again by id.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -19,8 +18,8 @@ from ct_mao_sync.mapping.return_place import PARENT_TEMPLATE
 from ct_mao_sync.mapping.return_plan import ReturnBase, ReturnTarget, plan_return
 from ct_mao_sync.mapping.return_problems import CONFIRM_FIRST
 from ct_mao_sync.mapping.return_shop import parse_shop_order
+from ct_mao_sync.mapping.shop_id import is_shop_id
 
-_UUID = re.compile(r"[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 Row = Mapping[str, Any]
 
 
@@ -99,4 +98,4 @@ class ReturnTargets:
 def shop_id_of(parent: Row | None) -> str:
     """The commercetools order id of a MAO order; "" for an order of somebody else."""
     own = str((parent or {}).get("AlternateOrderId") or "")
-    return own if _UUID.match(own) else ""
+    return own if is_shop_id(own) else ""

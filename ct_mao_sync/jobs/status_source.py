@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +17,7 @@ from ct_mao_sync.engine.job import Pass
 from ct_mao_sync.engine.values import Change, Page
 from ct_mao_sync.errors import Rejection
 from ct_mao_sync.mapping.fulfilment_document import FULFILMENT_TEMPLATE, version_of
+from ct_mao_sync.mapping.shop_id import is_shop_id
 from ct_mao_sync.models.json import digest
 from ct_mao_sync.state.order_status import SETTLED, FollowedOrder
 from ct_mao_sync.state.store import Store
@@ -28,7 +28,6 @@ SWEEP_PASS = "sweep"
 ARCHIVED = "archived"
 """Record of an order that MAO does not show any more and that needs nothing more."""
 
-_UUID = re.compile(r"[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 
 Row = Mapping[str, Any]
 
@@ -150,7 +149,7 @@ class StatusSource:
 
     def read_given(self, labels: Sequence[str]) -> tuple[list[Change], list[tuple[str, Rejection]]]:
         """By order number, commercetools id or MAO OrderId."""
-        entities: dict[str, str] = {label: label.lower() for label in labels if _UUID.match(label)}
+        entities: dict[str, str] = {label: label.lower() for label in labels if is_shop_id(label)}
         named = [label for label in labels if label not in entities and is_queryable(label)]
         for row in self._manhattan.read_orders_by_ids(named, FULFILMENT_TEMPLATE) if named else ():
             if _is_ours(row):
@@ -197,7 +196,7 @@ class StatusSource:
 
     def _search_by_entity(self, entities: Sequence[str]) -> dict[str, Row]:
         """After the state was lost nobody knows what MAO calls an order."""
-        wanted = [entity for entity in entities if _UUID.match(entity)]
+        wanted = [entity for entity in entities if is_shop_id(entity)]
         found: dict[str, Row] = {}
         for start in range(0, len(wanted), self._page_size):
             listed = ", ".join(f"'{entity}'" for entity in wanted[start : start + self._page_size])
@@ -228,7 +227,7 @@ def _is_ours(row: Row) -> bool:
     and only its lines say so (MAO docs: how-does-return-work)."""
     lines = row.get("OrderLine") or ()
     is_return = bool(lines) and all(line.get("IsReturn") is True for line in lines)
-    return bool(_UUID.match(str(row.get("AlternateOrderId") or ""))) and not is_return
+    return is_shop_id(str(row.get("AlternateOrderId") or "")) and not is_return
 
 
 def _entity(row: Row) -> str:

@@ -7,7 +7,7 @@ count, whatever became of its export: a rejected export has sold its units like 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
@@ -17,6 +17,7 @@ from ct_mao_sync.errors import Rejection
 from ct_mao_sync.mapping.availability import exact_number, parse_moment
 from ct_mao_sync.mapping.inventory_entry import whole_number
 from ct_mao_sync.mapping.item_units import EXACT, ItemUnits
+from ct_mao_sync.mapping.mao_document import rows_of
 from ct_mao_sync.mapping.order_state import CANCELLED, is_cancelled, max_status, min_status, status_id
 
 BACK_ORDERED = 1500
@@ -137,7 +138,7 @@ def uncounted_units(
         return line.units
     if is_cancelled(mao_order):
         return 0
-    own = [row for row in _rows(mao_order, "OrderLine") if _is_of(row, line.line_id)]
+    own = [row for row in rows_of(mao_order, "OrderLine") if _is_of(row, line.line_id)]
     if not own:
         return line.units
     uncounted, known = _ZERO, _ZERO
@@ -180,7 +181,7 @@ def base_units_in_flight(
 
 def _open_units(row: Mapping[str, Any], settled_before: datetime, nets_backorders: bool) -> Decimal | None:
     """Units of an order line that were not counted at `settled_before`; None when nobody can tell."""
-    details = _rows(row, "QuantityDetail")
+    details = rows_of(row, "QuantityDetail")
     if not details:
         lowest, highest = min_status(row), max_status(row)
         if lowest is None or highest is None or _moved_late(row, settled_before):
@@ -226,7 +227,7 @@ def _cancelled(row: Mapping[str, Any]) -> Decimal | None:
     """Units cancelled in MAO. History rows can be written twice; only those that say when are compared."""
     total = _ZERO
     seen: set[tuple[str, str, str]] = set()
-    for entry in _rows(row, "OrderLineCancelHistory"):
+    for entry in rows_of(row, "OrderLineCancelHistory"):
         units = _number(entry.get("CancelQuantity"))
         if units is None:
             return None
@@ -251,11 +252,6 @@ def _is_of(row: Mapping[str, Any], line_id: str) -> bool:
         if isinstance(own, str) and own[_LINE_ITEM_ID_LENGTH:] and own[:_LINE_ITEM_ID_LENGTH] == line_id:
             return True
     return False
-
-
-def _rows(holder: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:
-    rows = holder.get(name)
-    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list | tuple) else ()
 
 
 def _number(value: Any) -> Decimal | None:

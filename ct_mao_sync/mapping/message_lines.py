@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from ct_mao_sync.errors import Rejection
+from ct_mao_sync.mapping.shop_id import is_shop_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +117,13 @@ def order_of_publication(message: Any, depth: int = 0) -> str | None:
         if isinstance(lines, list) and lines and all(_is_return(line) for line in lines):
             return ""
         if isinstance(alternate, str) and alternate:
-            return alternate if _UUID.match(alternate) else ""
+            return alternate if is_shop_id(alternate) else ""
         return order_id
     return _wrapped(message, ("OriginalPayload", *_ENVELOPES), order_of_publication, depth)
 
 
 # SNS and SQS, EventBridge, Event Grid: the payload stands one level deeper, also as text.
 _ENVELOPES = ("Message", "message", "Body", "body", "detail", "data")
-_UUID = re.compile(r"[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 
 
 def _unfolded(message: Any, depth: int) -> dict[str, Any] | None:

@@ -6,7 +6,6 @@ leaves a gap that is named; what the state knows is told all the same.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +17,7 @@ from ct_mao_sync.engine.rows import DeadLetter
 from ct_mao_sync.engine.run import RunOptions
 from ct_mao_sync.errors import Problem, SyncError
 from ct_mao_sync.mapping.in_flight import InFlightLine
+from ct_mao_sync.mapping.shop_id import is_shop_id
 from ct_mao_sync.ops.reading import Reading
 from ct_mao_sync.ops.timeline import (
     Moment,
@@ -27,7 +27,6 @@ from ct_mao_sync.ops.timeline import (
     sorted_moments,
 )
 
-_UUID = re.compile(r"[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 Row = Mapping[str, Any]
 
 _LINE = dict.fromkeys(
@@ -128,7 +127,7 @@ class _Tracer:
         for entity, sent in store.sent(entities).items():
             found.order_id, found.mao_order_id = entity, sent.mao_order_id
         if not found.order_id:
-            found.order_id = next((name for name in entities if _UUID.match(name)), "")
+            found.order_id = next((name for name in entities if is_shop_id(name)), "")
 
     def _letters(self, name: str) -> list[DeadLetter]:
         return self._reading.store.dead_letters(entity=name, include_discarded=True)
@@ -166,7 +165,7 @@ class _Tracer:
         if len(orders) == 1:
             found.mao_order_id = str(orders[0]["OrderId"])
             alternate = str(orders[0].get("AlternateOrderId") or "")
-            if not found.order_id and _UUID.match(alternate):
+            if not found.order_id and is_shop_id(alternate):
                 found.order_id = alternate
             known = {str(row["OrderId"]) for row in returns}
             more = manhattan.search_orders_by_name(found.mao_order_id, _TEMPLATE)
