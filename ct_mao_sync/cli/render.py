@@ -7,10 +7,11 @@ import re
 import sys
 import textwrap
 from datetime import datetime
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
+from ct_mao_sync.cli.main import COMMANDS
 from ct_mao_sync.engine.compare import Finding
 from ct_mao_sync.engine.report import RunReport
 from ct_mao_sync.engine.values import Difference
@@ -19,6 +20,11 @@ from ct_mao_sync.mapping.redact import mask_payload
 from ct_mao_sync.models.json import dump_json
 
 REJECTIONS_SHOWN_MAX = 20
+_COMMAND = re.compile(
+    rf"(?<![\w./-])(?:ct-mao-sync(?= (?:--|{'|'.join(COMMANDS)}))|chmod \d+|ls -ld?|df -h|ps -p|mv|rm -f|systemctl|crontab)"
+    r"""(?: (?:'[^']*'|"[^"]*"|[^\s'";,)]|[;,](?=[^\s;]))+)+"""
+)
+"""To be pasted: the words up to a stop, a bracket or the end; quoted words whole."""
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 
@@ -32,10 +38,10 @@ def print_json(document: Any) -> None:
 
 
 def render_problem(problem: Problem) -> str:
-    """error: code, then the message, then the hint, indented below each other."""
-    lines = [f"error: {problem.code}", f"  {one_line(problem.message)}"]
+    """error: code, then the message, then the hint, indented below each other; for stderr."""
+    lines = [f"error: {problem.code}", _wrap_err(one_line(problem.message), indent="  ")]
     if problem.hint:
-        lines.append(f"hint: {one_line(problem.hint)}")
+        lines.append(_wrap_err(f"hint: {one_line(problem.hint)}", hang="  "))
     correlation_id = problem.context.get("correlation_id")
     if correlation_id:
         lines.append(f"  (correlation id {one_line(str(correlation_id))})")
@@ -109,7 +115,7 @@ def print_plans(report: RunReport, *, bodies: bool, show_personal: bool) -> None
     person on a terminal asked to see them."""
     for plan in report.plans:
         for write, text in zip(plan.writes, plan.summary, strict=True):
-            click.echo(f"would {one_line(text)}")
+            click.echo(_wrap_if_seen(f"would {one_line(text)}", sys.stdout, hang="    "))
             if bodies:
                 body = write.body
                 if not (show_personal and is_terminal()):
@@ -122,15 +128,13 @@ def print_report(report: RunReport) -> None:
     """Result on stdout; what went wrong, with what to do about it, on stderr."""
     if report.skip_reasons and report.counts["skipped"]:
         for reason, count in report.skip_reasons.most_common(5):
-            click.echo(f"  skipped {count}: {one_line(reason)}")
+            click.echo(wrap(f"skipped {count}: {one_line(reason)}", indent="  ", hang="    "))
     if report.limit_reached:
         further = "there is more" if report.dry_run else "the next run goes on from here"
-        click.echo(f"  --limit was reached; {further}")
+        click.echo(wrap(f"--limit was reached; {further}", indent="  ", hang="    "))
     for name in report.postponed:
-        click.echo(
-            f"  the {name} left this hour's MAO requests to other work; a later run goes on from here "
-            "(manhattan.max_requests_per_hour)"
-        )
+        text = f"the {name} left this hour's MAO requests to other work; a later run goes on from here "
+        click.echo(wrap(f"{text}(manhattan.max_requests_per_hour)", indent="  ", hang="    "))
     click.echo(render_report(report))
     if report.dead_letters and not report.dry_run:
         waits = (
@@ -138,14 +142,14 @@ def print_report(report: RunReport) -> None:
             if report.dead_letters == 1
             else f"{report.dead_letters} records wait as dead letters"
         )
-        click.echo(f"  {waits}: ct-mao-sync errors list")
+        click.echo(wrap(f"{waits}: ct-mao-sync errors list", indent="  ", hang="    "))
     held_back = [problem for _, _, problem in report.rejected if problem.code.endswith("-limit")]
     if held_back:
-        click.echo(f"hint: {one_line(held_back[0].hint)}", err=True)
+        click.echo(_wrap_err(f"hint: {one_line(held_back[0].hint)}", hang="  "), err=True)
     if report.problem:
         click.echo(render_problem(report.problem), err=True)
         if report.ended_early_code in (EXIT_RETRIABLE, EXIT_STOPPED) and not report.dry_run:
-            click.echo(f"  {_what_is_safe(report)}", err=True)
+            click.echo(_wrap_err(_what_is_safe(report), indent="  "), err=True)
 
 
 def _what_is_safe(report: RunReport) -> str:
@@ -155,15 +159,29 @@ def _what_is_safe(report: RunReport) -> str:
 
 
 def wrap(text: str, *, indent: str = "", hang: str = "", width: int | None = None) -> str:
-    """Lines of the terminal's width; the second and further ones begin with `hang`, else with `indent`."""
-    return textwrap.fill(
-        text,
+    """Lines of the terminal's width; the second and further ones begin with `hang`, else with `indent`. A
+    command stays on one line, however long: broken in two it could not be pasted."""
+    filled = textwrap.fill(
+        _COMMAND.sub(lambda found: found[0].replace(" ", "\0"), text),
         width=width or terminal_width(),
         initial_indent=indent,
         subsequent_indent=hang or indent,
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return filled.replace("\0", " ")
+
+
+def _wrap_err(text: str, *, indent: str = "", hang: str = "") -> str:
+    return _wrap_if_seen(text, sys.stderr, indent=indent, hang=hang)
+
+
+def _wrap_if_seen(text: str, stream: TextIO, *, indent: str = "", hang: str = "") -> str:
+    """Like `wrap`; where no terminal is (a pipe, a journal) a line stays one, for grep."""
+    import os
+
+    is_seen = stream.isatty() or "COLUMNS" in os.environ
+    return wrap(text, indent=indent, hang=hang, width=None if is_seen else sys.maxsize)
 
 
 def terminal_width() -> int:

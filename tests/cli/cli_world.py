@@ -54,6 +54,11 @@ class Ran:
         return self.out + self.err
 
     @property
+    def said(self) -> str:
+        """The text as if the terminal had no end."""
+        return " ".join(self.text.split())
+
+    @property
     def json(self) -> Any:
         return json.loads(self.out)
 

@@ -1,12 +1,14 @@
 """What a command prints, compared letter by letter with a file under `tests/cli/golden/`.
 
-Everything is on a simulated clock against the sandbox, so that the text is the same each time. After a change
-that is meant: GOLDEN=write pytest tests/cli, and look at the difference before it is committed.
+Everything is on a simulated clock against the sandbox, so that the text is the same each time; what is not,
+is made the same by `settled`. After a change that is meant: GOLDEN=write pytest tests/cli, and look at the
+difference before it is committed.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,46 +22,85 @@ from ct_mao_sync.sandbox.commercetools_orders import edit_order
 
 FOLDER = Path(__file__).parent / "golden"
 WIDTHS = (60, 120)
+LOGGED = re.compile(r"^\d\d:\d\d:\d\dZ (info|warning|error)", re.MULTILINE)
+at_both_widths = pytest.mark.parametrize("width", WIDTHS)
 
 
-class Stage(Bench):
-    """A shop, an OMS, a state file, and the command line on their clock."""
+class Screen:
+    """A terminal on which commands are typed, on the clock of a bench."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> None:
-        super().__init__(folder, **settings)
+    def __init__(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.bench = bench
         monkeypatch.setattr(
-            "ct_mao_sync.cli.wiring.open_application", lambda path, env=None: self.application()
+            "ct_mao_sync.cli.wiring.open_application", lambda path, env=None: bench.application()
         )
 
     def run(self, *arguments: str, width: int = 100, answer: str | None = None) -> click.testing.Result:
         """One command in this process."""
         runner = click.testing.CliRunner(env={"COLUMNS": str(width), "NO_COLOR": "1"})
-        done = runner.invoke(
-            cli, ["--config", str(self.config_path), *arguments], prog_name="ct-mao-sync", input=answer
-        )
+        given = ["--config", str(self.bench.config_path), *arguments]
+        done = runner.invoke(cli, given, prog_name="ct-mao-sync", input=answer)
         if done.exception and not isinstance(done.exception, SystemExit):
             raise done.exception
         return done
+
+    def check(self, name: str, *arguments: str, code: int = 0) -> None:
+        """A command that can be typed twice, at every width."""
+        for width in WIDTHS:
+            typed = Typed(self, width)
+            typed(*arguments, code=code)
+            typed.check(name)
+
+
+class Typed:
+    """Commands typed one after the other at one width, and all that they printed."""
+
+    def __init__(self, screen: Screen, width: int) -> None:
+        self._screen = screen
+        self._width = width
+        self._text = ""
+
+    def __call__(self, *arguments: str, code: int = 0, answer: str | None = None) -> None:
+        done = self._screen.run(*arguments, width=self._width, answer=answer)
+        assert done.exit_code == code, done.output
+        self.add(f"$ ct-mao-sync {' '.join(arguments)}", done.output, code)
+
+    def add(self, typed: str, printed: str, code: int = 0) -> None:
+        printed = settled(printed, self._screen.bench.config_path.parent)
+        wide = [line for line in printed.splitlines() if len(line) > self._width and not stays_one(line)]
+        assert not wide, "\n".join(wide)
+        told = f"[exit code {code}]\n" if code else ""
+        self._text += f"{typed}\n{printed}{told}"
+
+    def check(self, name: str) -> None:
+        """Against the file of this name and width."""
+        path = FOLDER / f"{name}-{self._width}.txt"
+        if os.environ.get("GOLDEN") == "write":
+            FOLDER.mkdir(exist_ok=True)
+            path.write_text(self._text, encoding="utf-8")
+        assert path.is_file(), f"{path} is not there; make it with GOLDEN=write"
+        assert self._text == path.read_text(encoding="utf-8")
+
+
+class Stage(Bench, Screen):
+    """A shop, an OMS, a state file, and the command line on their clock."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> None:
+        Bench.__init__(self, folder, **settings)
+        Screen.__init__(self, self, monkeypatch)
 
     def edit(self, number: int, change: Callable[[dict[str, Any]], Any]) -> None:
         """The shop changes an order."""
         order = next(o for o in self.sandbox.world.ct.orders.values() if o["orderNumber"] == f"CT-{number}")
         edit_order(self.sandbox.world, order["id"], change)
 
-    def check(self, name: str, *arguments: str, code: int = 0) -> None:
-        """The command's stdout at every width. Only the last line of a run stays one line, for grep."""
-        for width in WIDTHS:
-            done = self.run(*arguments, width=width)
-            assert done.exit_code == code, done.output
-            wide = [line for line in done.stdout.splitlines() if len(line) > width and "  read " not in line]
-            assert not wide, done.stdout
-            check_golden(f"{name}-{width}", f"$ ct-mao-sync {' '.join(arguments)}\n{done.stdout}")
+
+def settled(printed: str, folder: Path) -> str:
+    """Without what differs from one run of the tests to the next: where the test keeps its files, and when a
+    line was logged."""
+    return LOGGED.sub(r"hh:mm:ssZ \1", printed.replace(str(folder), "/srv/sync"))
 
 
-def check_golden(name: str, text: str) -> None:
-    path = FOLDER / f"{name}.txt"
-    if os.environ.get("GOLDEN") == "write":
-        FOLDER.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    assert path.is_file(), f"{path} is not there; make it with GOLDEN=write"
-    assert text == path.read_text(encoding="utf-8")
+def stays_one(line: str) -> bool:
+    """Lines of the log and the last line of a run are for grep, a command is to be pasted."""
+    return line.startswith("hh:mm:ssZ ") or "  read " in line or line.lstrip().startswith("ct-mao-sync ")

@@ -42,7 +42,7 @@ def test_every_mistake_is_told_at_once_with_its_key(world: World) -> None:
         'orders.start_at is "yesterday"',
         'orders.order_states has "Opened"',
     ):
-        assert words in ran.err
+        assert words in ran.said
     assert ran.err.count("error: ") == ran.err.count("hint: ") >= 12
     assert ran.out == ""
     problems = world.sync("--json").json["problems"]

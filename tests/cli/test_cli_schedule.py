@@ -11,7 +11,7 @@ def test_a_job_without_a_rhythm_is_left_out_of_sync_all_and_can_be_run_by_name(w
     ran = world.run("sync", "all")
 
     assert ran.code == 2
-    assert "every job is switched off under [schedule]" in ran.err
+    assert "every job is switched off under [schedule]" in ran.said
     assert world.calls == []
     assert world.run("sync", "orders").code == 0
 

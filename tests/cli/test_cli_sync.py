@@ -79,7 +79,7 @@ def test_a_dry_run_leaves_the_state_as_it_is(shop_of_five: World) -> None:
     world.shop.put(moved)
     world.clear()
     ran = world.sync("--dry-run")
-    assert re.search(r"would update MAO order CT-2: .*ShipToAddress/Address/City", ran.out)
+    assert re.search(r"would update MAO order CT-2: .*ShipToAddress/Address/City", ran.said)
     assert world.run("replay-errors", "--dry-run").code == 3
     assert world.writes == 0
     assert _state(world) == before
