@@ -20,10 +20,9 @@ from ct_mao_sync.mapping.redact import mask_payload
 from ct_mao_sync.models.json import dump_json
 
 REJECTIONS_SHOWN_MAX = 20
-_COMMAND = re.compile(
-    rf"(?<![\w./-])(?:ct-mao-sync(?= (?:--|{'|'.join(COMMANDS)}))|chmod \d+|ls -ld?|df -h|ps -p|mv|rm -f|systemctl|crontab)"
-    r"""(?: (?:'[^']*'|"[^"]*"|[^\s'";,)]|[;,](?=[^\s;]))+)+"""
-)
+_PROGRAM = rf"ct-mao-sync(?= (?:--|{'|'.join(COMMANDS)}))|chmod \d+|ls -ld?|df -h|ps -p|mv|rm -f|systemctl"
+_WORD = r"""(?:'[^']*'|"[^"]*"|[^\s'";,)]|[;,](?=[^\s;]))+"""
+_COMMAND = re.compile(rf"(?<![\w./-])(?:{_PROGRAM})(?: {_WORD})+")
 """To be pasted: the words up to a stop, a bracket or the end; quoted words whole."""
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 

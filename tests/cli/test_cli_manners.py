@@ -13,6 +13,7 @@ from shop_orders import order
 
 from ct_mao_sync.cli import progress
 from ct_mao_sync.cli.progress import Telling, render_line
+from ct_mao_sync.cli.render import wrap
 
 
 def test_a_line_of_progress_has_a_bar_where_the_end_is_known() -> None:
@@ -93,3 +94,31 @@ def test_no_command_that_looks_prints_colours_or_moves_the_cursor(world: World) 
         for width in (40, 60, 120):
             out = world.run(*arguments, terminal_width=width).out
             assert all(len(line) <= width or stays_one(line) for line in out.splitlines()), out
+
+
+@pytest.mark.parametrize(
+    ("hint", "command"),
+    [
+        ("add 'a b' to x; then: ct-mao-sync replay-errors --code sku-unmapped", None),
+        (
+            "if it is right: ct-mao-sync replay-errors --code cancel-limit --allow-cancel ; else wait",
+            "ct-mao-sync replay-errors --code cancel-limit --allow-cancel",
+        ),
+        ("ct-mao-sync sync inventory --sku 'A; B, C' --dry-run, then look", None),
+        ('settle it (ct-mao-sync errors discard 12 --reason "…")', None),
+        (
+            "check the space: df -h /srv/sync; then: ct-mao-sync sync returns",
+            "ct-mao-sync sync returns",
+        ),
+        ("the container ct-mao-sync is not there yet, and nothing is missing for it to be made", ""),
+    ],
+)
+def test_a_command_in_a_text_is_never_broken_in_two(hint: str, command: str | None) -> None:
+    if command is None:
+        command = hint[hint.index("ct-mao-sync") :].removesuffix(", then look").removesuffix(")")
+
+    lines = wrap(hint, width=30, indent="  ", hang="    ").splitlines()
+
+    assert any(command in line for line in lines)
+    assert all(len(line) <= 30 or line.strip(" ;,()") == command for line in lines)
+    assert " ".join(line.strip() for line in lines) == hint
