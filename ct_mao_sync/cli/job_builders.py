@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ct_mao_sync.cli.jobs import JOBS
@@ -47,6 +48,12 @@ def configured_jobs(config: Config) -> list[str]:
             ]
         )
     return jobs
+
+
+def import_jobs(names: Iterable[str]) -> None:
+    """Imports them before they are built: some 50 ms each, which another job's waiting can hide."""
+    for name in names:
+        import_module(f"ct_mao_sync.jobs.{name}")
 
 
 def _build_orders(

@@ -118,8 +118,9 @@ def run_jobs(
     `options`: of all, or by job; `source`: messages that name the records (see cli.messages); `at_the_end`
     gives further members of the JSON document, and prints them itself otherwise. Returns the exit code."""
     import gc
+    import threading
 
-    from ct_mao_sync.cli.job_builders import configured_jobs
+    from ct_mao_sync.cli.job_builders import configured_jobs, import_jobs
     from ct_mao_sync.cli.log import set_up_logging
     from ct_mao_sync.cli.progress import progress_of
     from ct_mao_sync.cli.render import print_error, print_json, print_plans, print_report
@@ -141,7 +142,10 @@ def run_jobs(
             log_format=wanted.log_format, verbose=wanted.verbose, secrets=application.config.secrets()
         )
         with stop_on_signals(application) as stopped:
-            for name in configured_jobs(application.config) if names is None else names:
+            names = configured_jobs(application.config) if names is None else names
+            # The later jobs are imported while the first ones wait for answers.
+            threading.Thread(target=import_jobs, args=(names[1:],)).start()
+            for name in names:
                 if stopped():
                     break
                 of_job = options[name] if isinstance(options, Mapping) else options

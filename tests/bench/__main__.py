@@ -1,7 +1,8 @@
-"""`python -m tests.bench [orders|inventory|status|returns|all]`: what the jobs cost, as ratios of one run.
+"""`python -m tests.bench [orders|inventory|status|returns|idle|all]`: what the jobs cost, as ratios of one
+run, and what a cycle of all of them costs when nothing has happened.
 
-Each job has a module here of its own name, with `main(arguments) -> exit code`, which prints one table by
-`processes.print_table`. One that does not exist yet is not listed. Options go to the named job:
+Each has a module here of its own name, with `main(arguments) -> exit code`, which prints one table by
+`processes.print_table`. One that does not exist yet is not listed. Options go to the named one:
 `python -m tests.bench orders --help`.
 """
 
@@ -11,7 +12,7 @@ import importlib
 import sys
 from pathlib import Path
 
-_JOBS = ("orders", "inventory", "status", "returns")
+_JOBS = ("orders", "inventory", "status", "returns", "idle")
 
 
 def main(arguments: list[str]) -> int:
