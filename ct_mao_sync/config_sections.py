@@ -422,6 +422,15 @@ def find_conflicts(sections: Sections) -> Iterator[tuple[str, str, str]]:
             "is empty; with inventory.counters_type it must name a field",
             'add on_hand = "<field>" under [inventory.counters], or remove counters_type',
         )
+    if sections.inventory.view_nets_backorders and "location" in sections.inventory.modes:
+        # A back-ordered unit is at no location, so no location's figure is less by it (MAO docs:
+        # how-is-availability-computed). Taken for counted there, it would be sold once more.
+        yield (
+            "inventory.view_nets_backorders",
+            'is true, but only a network view can net back-orders; with "location" in inventory.modes it '
+            "must be false, else units that are back-ordered would be sold again",
+            'set view_nets_backorders = false, or modes = ["network"], under [inventory]',
+        )
     if not orders.cancel_reason.strip():
         yield (
             "orders.cancel_reason",

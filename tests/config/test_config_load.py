@@ -322,6 +322,13 @@ def test_every_mistake_is_told_at_once_with_file_key_and_what_is_allowed(tmp_pat
         ("inventory", "max_drop_percent = nan", "inventory.max_drop_percent", "from 0 to 100"),
         ("inventory", "sweep_every = 24", "inventory.sweep_every", "a duration"),
         ("inventory", "sweep_every = '0h'", "inventory.sweep_every", "a duration"),
+        ("inventory", "view_nets_backorders = true", "inventory.view_nets_backorders", "must be false"),
+        (
+            "inventory",
+            "modes = ['network', 'location']\nview_nets_backorders = true",
+            "inventory.view_nets_backorders",
+            "must be false",
+        ),
         ("status", "delivery_per = 'box'", "status.delivery_per", '"release", "package"'),
         ("status.line_states", "sent = 'x'", "status.line_states.sent", '"shipped"'),
         ("status.shipment_states", "shipped = 'Cancelled'", "status.shipment_states.shipped", '"Canceled"'),

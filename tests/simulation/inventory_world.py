@@ -117,7 +117,7 @@ class InventoryWorld(Stage):
             "tight_below": rng.choice([5, 20]),
             "sweep_every": rng.choice(["1h", "24h"]),
             "create_missing": rng.choice(["true", "false"]),
-            "nets": rng.choice(["true", "false", "false"]) if modes == ["network"] else "false",
+            "nets": rng.choice(["true", "false"]) if modes == ["network"] else "false",
             "items": rng.choices([4, 30], [9, 1])[0],
         }
 

@@ -10,19 +10,32 @@ it.
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
+from typing import Any
 
 import pytest
-from inventory_actions import WEIGHTS
+from inventory_actions import WEIGHTS, allocate, fall_back
 from inventory_checkers import check_end
 from inventory_world import InventoryWorld
-from play import play, seeds
+from play import Weights, play, seeds
 
 
-def simulate(folder: Path, seed: int) -> InventoryWorld:
+class BackOrderedWorld(InventoryWorld):
+    """Of a view that nets what is back-ordered, and is told to the product as such."""
+
+    name = "inventory-back-ordered"
+
+    def draw_options(self, rng: random.Random) -> dict[str, Any]:
+        return {**super().draw_options(rng), "modes": '["network"]', "nets": "true"}
+
+
+def simulate(
+    folder: Path, seed: int, *, world: type[InventoryWorld] = InventoryWorld, weights: Weights = WEIGHTS
+) -> InventoryWorld:
     return play(
-        InventoryWorld(folder, seed),
-        weights=WEIGHTS,
+        world(folder, seed),
+        weights=weights,
         steps=30,
         check_step=lambda world: None,  # the world checks each write and each run
         check_end=check_end,
@@ -32,6 +45,11 @@ def simulate(folder: Path, seed: int) -> InventoryWorld:
 @pytest.mark.parametrize("seed", seeds(8))
 def test_the_shop_offers_what_mao_can_promise(tmp_path: Path, seed: int) -> None:
     simulate(tmp_path, seed)
+
+
+@pytest.mark.parametrize("seed", seeds(2))
+def test_a_view_that_nets_back_orders_is_not_offered_twice(tmp_path: Path, seed: int) -> None:
+    simulate(tmp_path, seed, world=BackOrderedWorld, weights=[*WEIGHTS, (fall_back, 12), (allocate, 6)])
 
 
 def test_a_seed_makes_the_same_requests_every_time(tmp_path_factory: pytest.TempPathFactory) -> None:
