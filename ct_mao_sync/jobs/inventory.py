@@ -27,7 +27,7 @@ from ct_mao_sync.jobs.inventory_looks import EntryLook, EntryLooks
 from ct_mao_sync.jobs.inventory_rest import Finished, write_entry
 from ct_mao_sync.jobs.inventory_source import SWEEP_PASS, InventorySource
 from ct_mao_sync.jobs.inventory_targets import EntryReading, InventoryTargets, Submit
-from ct_mao_sync.mapping.inventory_entry import split_entity
+from ct_mao_sync.mapping.inventory_entry import entity_of, split_entity
 from ct_mao_sync.mapping.inventory_plan import (
     EntryWanted,
     ImportEntry,
@@ -268,8 +268,9 @@ class InventoryJob:
         store.mark_figures(unchanged)
         if self._imports is not None:
             self._imports.record(store, outcomes)
-        skus = dict.fromkeys(split_entity(mark.entity)[0] for mark in (*written, *unchanged))
-        store.mark_in_flight_counted(skus, self._looks.counted(skus))
+        counted = [mark.entity for mark in (*written, *unchanged)]
+        counted += [o.entity for o in outcomes if o.kind == "skipped" and self._looks.take_missing(o.entity)]
+        self._mark_counted(store, counted)
 
     def page_done(self, store: Store, scan: Pass, *, last: bool, now: datetime) -> None:
         if scan.name != SWEEP_PASS:
@@ -286,8 +287,26 @@ class InventoryJob:
         entries show one figure, a sale from one of them lowers the others, and nothing in MAO tells."""
         if "network" in self._config.inventory.modes or self._item_units.has_items_of_several_skus:
             self._in_flight.read_new_orders(store)
-        skus = self._item_units.siblings(store.changed_in_flight())
-        return [change.entity for change in self._source.changes_of(skus)]
+        changed = self._in_flight.changed(store)
+        ids = self._targets.channel_ids() if any(channel_id for _, channel_id in changed) else {}
+        keys = {channel_id: key for key, channel_id in ids.items()}
+        if "network" in self._config.inventory.modes:
+            keys[""] = ""
+        # Others are sold from a channel that no location stands for, or as a SKU that the sweep rejects.
+        return [
+            entity_of(sku, keys[channel_id])
+            for sku, channel_id in changed
+            if channel_id in keys and not isinstance(self._item_units.sold_as(sku), Rejection)
+        ]
+
+    def _mark_counted(self, store: Store, entities: Sequence[str]) -> None:
+        units = {}
+        for entity in entities:
+            sku, channel_key = split_entity(entity)
+            channel_id = self._targets.channel_ids().get(channel_key) if channel_key else ""
+            if channel_id is not None:
+                units[sku, channel_id] = self._looks.counted(entity)
+        store.mark_in_flight_counted(units)
 
     def settle(self, store: Store, *, last: bool) -> Settled:
         if self._imports is None:

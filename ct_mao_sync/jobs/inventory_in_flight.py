@@ -22,6 +22,7 @@ from ct_mao_sync.errors import Rejection
 from ct_mao_sync.mapping.in_flight import (
     InFlightOrder,
     base_units_in_flight,
+    changed_entries,
     judge_lines,
     units_of_order,
 )
@@ -98,11 +99,13 @@ class InFlightOrders:
 
     def sums(
         self, store: Store, skus: Iterable[str]
-    ) -> tuple[dict[tuple[str, str], int], dict[str, Decimal], dict[tuple[str, str], Decimal]]:
-        """In flight by (SKU, channel id) in sold units; in base units by item, and by (item, channel id)."""
-        sums = store.in_flight_sums(skus)
-        by_item, by_channel = base_units_in_flight(sums, self._item_units)
-        return sums, by_item, by_channel
+    ) -> tuple[dict[str, Decimal], dict[tuple[str, str], Decimal]]:
+        """In flight in base units: by item, and by (item, channel id)."""
+        return base_units_in_flight(store.in_flight_sums(skus), self._item_units)
+
+    def changed(self, store: Store) -> list[tuple[str, str]]:
+        """Entries, as (SKU, channel id), that do not allow for what is in flight by now."""
+        return changed_entries(store.in_flight_counted(), store.in_flight_sums(), self._item_units)
 
     def read_new_orders(self, store: Store) -> None:
         """Orders created since they were read last: all their units are in flight."""

@@ -25,6 +25,7 @@ from ct_mao_sync.mapping.inventory_plan import (
 from ct_mao_sync.mapping.item_units import ItemUnits
 from ct_mao_sync.state.store import Store
 
+_ZERO = Decimal(0)
 IMPORTS_WORTH_IT = RESOURCES_MAX
 """A page with fewer than one full request is written faster, and with versions, one by one (`auto`)."""
 
@@ -58,16 +59,21 @@ class EntryLooks:
         self._clock = clock
         self._settle_s = settle_s
         self._read_counters_type_id = read_counters_type_id
-        self._counted: dict[str, dict[tuple[str, str], int]] = {}
+        self._counted: dict[str, Decimal] = {}
+        self._missing: set[str] = set()
         self.by_rest: set[str] = set()
         """Entities that this run wrote with their version: never both ways in one run."""
 
-    def counted(self, skus: Iterable[str]) -> dict[tuple[str, str], int]:
-        """The units in flight, by (SKU, channel id), that the looks at these SKUs allowed for."""
-        sums: dict[tuple[str, str], int] = {}
-        for sku in skus:
-            sums.update(self._counted.get(sku, {}))
-        return sums
+    def counted(self, entity: str) -> Decimal:
+        """Base units in flight that the last look at this entry allowed for."""
+        return self._counted.get(entity, _ZERO)
+
+    def take_missing(self, entity: str) -> bool:
+        """Whether the last look found no such entry, and none to be made: nothing has to follow a sale."""
+        if entity not in self._missing:
+            return False
+        self._missing.remove(entity)
+        return True
 
     def complete(
         self,
@@ -89,19 +95,16 @@ class EntryLooks:
         before = (began_at or self._clock.now()) - timedelta(seconds=self._settle_s)
         self._in_flight.refresh(store, settled_before=before, changed=changed_orders)
         skus = {sku for record in records for sku in (*self._item_units.skus_of(record.item), record.sku)}
-        sums, by_item, by_channel = self._in_flight.sums(store, skus)
+        by_item, by_channel = self._in_flight.sums(store, skus)
         marks = store.entry_marks([record.entity for record in records])
         importing = self._importing(store, records, readings)
-        by_sku: dict[str, dict[tuple[str, str], int]] = {}
-        for key, units in sums.items():
-            by_sku.setdefault(key[0], {})[key] = units
         looks = {}
         for record, reading in zip(records, readings, strict=True):
             entity = record.entity
             in_flight = (
-                by_channel.get((record.item, record.channel_id), Decimal(0))
+                by_channel.get((record.item, record.channel_id), _ZERO)
                 if record.channel_key
-                else by_item.get(record.item, Decimal(0))  # sales of every channel take from the network
+                else by_item.get(record.item, _ZERO)  # sales of every channel take from the network
             )
             mark = marks.get(entity)
             imported = self._imports.version_of(entity) if self._imports else None
@@ -118,9 +121,16 @@ class EntryLooks:
                 may_import=self._imports is not None and entity not in self.by_rest,
             )
             looks[entity] = EntryLook(target, plan_entry(record, target, self._rules))
-            self._counted[record.sku] = by_sku.get(record.sku, {})
+            self._note(entity, looks[entity])
         self._note_other_wishes(looks, importing)
         return self._without_few_imports(records, looks)
+
+    def _note(self, entity: str, look: EntryLook) -> None:
+        self._counted.pop(entity, None)
+        if look.target.in_flight:
+            self._counted[entity] = look.target.in_flight
+        if isinstance(look.planned, EntryPlan) and look.planned.kind == "missing":
+            self._missing.add(entity)
 
     def _importing(
         self, store: Store, records: Sequence[EntryWanted], readings: Sequence[EntryReading]

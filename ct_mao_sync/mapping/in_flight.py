@@ -179,6 +179,22 @@ def base_units_in_flight(
     return by_item, by_channel
 
 
+def changed_entries(
+    counted: Mapping[tuple[str, str], Decimal], sums: Mapping[tuple[str, str], int], item_units: ItemUnits
+) -> list[tuple[str, str]]:
+    """Entries, as (SKU, channel id), whose units in flight are not those that their quantity allows for. Each
+    is judged by itself: several SKUs may sell one item, and each of their entries has to follow a sale from
+    any of them."""
+    by_item, by_channel = base_units_in_flight(sums, item_units)
+    now = {(sku, ""): units for item, units in by_item.items() for sku in item_units.skus_of(item)}
+    for (item, channel_id), units in by_channel.items():
+        if channel_id:
+            now.update(((sku, channel_id), units) for sku in item_units.skus_of(item))
+    return sorted(
+        place for place in now.keys() | counted.keys() if now.get(place, _ZERO) != counted.get(place, _ZERO)
+    )
+
+
 def _open_units(row: Mapping[str, Any], settled_before: datetime, nets_backorders: bool) -> Decimal | None:
     """Units of an order line that were not counted at `settled_before`; None when nobody can tell."""
     details = rows_of(row, "QuantityDetail")

@@ -68,14 +68,6 @@ class ItemUnits:
     def has_items_of_several_skus(self) -> bool:
         return any(len(self.skus_of(item)) > 1 for item in self._by_item)
 
-    def siblings(self, skus: Iterable[str]) -> tuple[str, ...]:
-        """Every SKU that sells an item which one of these sells, itself included."""
-        found: dict[str, None] = {}
-        for sku in skus:
-            sold = self.sold_as(sku)
-            found.update(dict.fromkeys((sku,) if isinstance(sold, Rejection) else self.skus_of(sold.item)))
-        return tuple(found)
-
     def items_of(self, skus: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """Item -> the given SKUs that sell it; SKUs that cannot be mapped are left out."""
         found: dict[str, list[str]] = {}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from decimal import Decimal
 
 from ct_mao_sync.engine.rows import from_text_or_none, to_text, to_text_or_none
 from ct_mao_sync.mapping.in_flight import InFlightLine, InFlightOrder
@@ -138,33 +139,23 @@ class InFlight(StateFile):
             sums[key] = sums.get(key, 0) + row["uncounted"]
         return sums
 
-    def changed_in_flight(self) -> list[str]:
-        """SKUs whose units in flight are not those taken into account last: they belong to the next
-        delta."""
-        rows = self._rows(
-            """
-            WITH now AS (
-                SELECT sku, channel, SUM(uncounted) AS units FROM in_flight WHERE uncounted > 0
-                GROUP BY sku, channel
-            )
-            SELECT sku FROM now LEFT JOIN in_flight_counted AS old USING (sku, channel)
-            WHERE old.units IS NOT now.units
-            UNION
-            SELECT sku FROM in_flight_counted LEFT JOIN now USING (sku, channel) WHERE now.units IS NULL
-            ORDER BY sku
-            """
-        )
-        return [row["sku"] for row in rows]
+    def in_flight_counted(self) -> dict[tuple[str, str], Decimal]:
+        """(SKU, channel id) -> base units that the entry's quantity allows for; entries with none are left
+        out."""
+        rows = self._rows("SELECT sku, channel, units FROM in_flight_counted")
+        return {(row["sku"], row["channel"]): Decimal(row["units"]) for row in rows}
 
-    def mark_in_flight_counted(self, skus: Iterable[str], sums: Mapping[tuple[str, str], int]) -> None:
-        """The entries of these SKUs have been brought in line with these sums (those the plan was made
-        with, not what the table says by now)."""
-        wanted = dict.fromkeys(skus)
+    def mark_in_flight_counted(self, units: Mapping[tuple[str, str], Decimal]) -> None:
+        """These entries have been brought in line with so many base units in flight (those the plan was made
+        with, not what the table says by now). Belongs into the transaction of what was written."""
         with self.atomic():
-            self._write_many("DELETE FROM in_flight_counted WHERE sku = ?", [(sku,) for sku in wanted])
             self._write_many(
-                "INSERT INTO in_flight_counted (sku, channel, units) VALUES (?, ?, ?)",
-                [(sku, channel, units) for (sku, channel), units in sums.items() if units and sku in wanted],
+                "DELETE FROM in_flight_counted WHERE sku = ? AND channel = ?",
+                [place for place, each in units.items() if not each],
+            )
+            self._write_many(
+                "INSERT OR REPLACE INTO in_flight_counted (sku, channel, units) VALUES (?, ?, ?)",
+                [(*place, str(each)) for place, each in units.items() if each],
             )
 
 

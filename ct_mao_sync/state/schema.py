@@ -5,7 +5,7 @@ has been released: add another.
     processed     job, entity -> digest of the last state applied
     sent          order -> what MAO was sent, and what of it is acknowledged
     in_flight     lines of orders, and how many of their units MAO's availability does not know yet
-    in_flight_counted  SKU and channel -> units in flight that the shop's quantity already allows for
+    in_flight_counted  entry -> base units in flight that its quantity already allows for
     imports       import operations whose outcome is not known yet
     order_status  order -> how far its fulfilment is, and how new the record was that said so
     entries       inventory entry -> our last write, and the moment of its figure
@@ -205,3 +205,20 @@ def m007_order_status(db: Database) -> None:
         "version INTEGER NOT NULL, progress INTEGER NOT NULL) WITHOUT ROWID"
     )
     db.execute("CREATE INDEX order_status_open ON order_status (entity) WHERE progress < 2")
+
+
+_COUNTED = """
+DROP TABLE in_flight_counted;
+CREATE TABLE in_flight_counted (
+    sku TEXT NOT NULL, channel TEXT NOT NULL, units TEXT NOT NULL,
+    PRIMARY KEY (sku, channel)
+) WITHOUT ROWID
+"""
+
+
+@migrations()
+def m008_counted_entries(db: Database) -> None:
+    # By entry, where it was by SKU: several of them show the stock of one item, and each has to be brought
+    # in line. Empty, so that those with units in flight are compared once more.
+    for statement in _COUNTED.split(";\n"):
+        db.execute(statement)

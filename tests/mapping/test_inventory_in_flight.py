@@ -17,6 +17,7 @@ from ct_mao_sync.mapping.in_flight import (
     InFlightLine,
     SoldLine,
     base_units_in_flight,
+    changed_entries,
     judge_lines,
     uncounted_units,
     units_of_order,
@@ -389,3 +390,30 @@ def test_what_is_in_flight_is_summed_per_item_in_base_units() -> None:
 
     assert by_item == {"I": Decimal("14.5")}
     assert by_channel == {("I", ""): 12, ("I", "c1"): Decimal("2.5")}
+
+
+# --- which entries have to follow ----------------------------------------------------------------------
+
+
+def test_every_entry_that_shows_the_item_has_to_follow_a_sale() -> None:
+    known = units(single=("I", "", ""), six=("I", "PACK", "6"), I=("I", "", ""))
+
+    changed = changed_entries({}, {("six", "ch-1"): 2}, known)
+
+    assert changed == [
+        ("I", ""),
+        ("I", "ch-1"),
+        ("single", ""),
+        ("single", "ch-1"),
+        ("six", ""),
+        ("six", "ch-1"),
+    ]
+
+
+def test_an_entry_is_done_when_it_allows_for_what_is_in_flight_now() -> None:
+    known = units(single=("I", "", ""), six=("I", "PACK", "6"), I=("I", "", ""))
+    sums = {("six", ""): 2, ("single", ""): 1}
+    allowed = {("single", ""): Decimal(13), ("six", ""): Decimal("13.0"), ("I", ""): Decimal(12)}
+
+    assert changed_entries(allowed, sums, known) == [("I", "")]
+    assert changed_entries(allowed, {}, known) == [("I", ""), ("single", ""), ("six", "")]

@@ -46,13 +46,13 @@ def sell(world: InventoryWorld, rng: random.Random) -> str:
     sku, channel_id = rng.choice(offered)
     quantity = min(world.shown()[sku, channel_id], rng.choice([1, 1, 2, 5, 100]))
     number = next(world.order_numbers)
-    order = _order(world, rng, number, sku, channel_id, quantity)
+    order = order_of(world, rng, number, sku, channel_id, quantity)
     with world.falling("delta"):
         placed = place_order(world.sandbox.world, order)
     return f"CT-{number} sells {quantity} of {sku} {channel_id[:4]}" if placed else ""
 
 
-def _order(
+def order_of(
     world: InventoryWorld, rng: random.Random, number: int, sku: str, channel_id: str, quantity: int
 ) -> dict[str, Any]:
     order = generate_order(

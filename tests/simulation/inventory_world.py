@@ -150,9 +150,9 @@ class InventoryWorld(Stage):
             for key in LOCATIONS.values()
         }
         for sku in self.skus:
-            for channel_id in self._shown_channels():
+            for channel_id in self.shown_channels():
                 if self.rng.random() < 0.9:
-                    self._add_entry(sku, channel_id)
+                    self.add_entry_of(sku, channel_id)
         (self.folder / "skus.csv").write_text(
             f"sku,item,uom,units\n{PACK},ITEM-000001,PK6,{PACK_UNITS}\nITEM-000001,ITEM-000001,EACH,1\n",
             encoding="utf-8",
@@ -166,12 +166,12 @@ class InventoryWorld(Stage):
     def skus(self) -> list[str]:
         return [*self.stocked.items, PACK]
 
-    def _shown_channels(self) -> list[str]:
+    def shown_channels(self) -> list[str]:
         modes = self.options["modes"]
         located = self.channel_ids.values() if "location" in modes else ()
         return [*([""] if "network" in modes else []), *located]
 
-    def _add_entry(self, sku: str, channel_id: str) -> None:
+    def add_entry_of(self, sku: str, channel_id: str) -> None:
         stamp = timestamp(self.shop_now())
         quantity = self.rng.choice([0, 3, 50])
         entry: dict[str, Any] = {
@@ -208,8 +208,9 @@ class InventoryWorld(Stage):
     def offerable(self) -> dict[Place, int]:
         """What each entry may offer: MAO's true figure less the units sold and unknown to MAO, in whole sold
         units; below zero when more was sold than there is."""
-        unknown = self._unknown_units()
-        return {place: self._whole(place, unknown) for place in self.entries()}
+        nets = self.options["nets"] == "true"
+        located, network = self._unknown_units(nets=False), self._unknown_units(nets=nets)
+        return {place: self._whole(place, located if place[1] else network) for place in self.entries()}
 
     def surely_offerable(self) -> dict[Place, int]:
         """The same with everything that was ever sold subtracted once more: no caution asks for less."""
@@ -240,13 +241,14 @@ class InventoryWorld(Stage):
             taken = sum((each for (of, _), each in less.items() if of == item), Decimal(0))
         return int(((Decimal(figure) - taken) / units).to_integral_value(ROUND_FLOOR))
 
-    def _unknown_units(self) -> dict[Place, Decimal]:
-        """(item, channel id) -> base units that the shop has sold and MAO's figure still contains."""
+    def _unknown_units(self, *, nets: bool) -> dict[Place, Decimal]:
+        """(item, channel id) -> base units that the shop has sold and MAO's figure still contains. `nets`:
+        the figure is less by what is back-ordered, as no location's ever is."""
         unknown: dict[Place, Decimal] = {}
         by_shop_id = {str(each.get("AlternateOrderId")): each for each in self.mao_orders()}
         for order, line in self._sold_lines(cancelled=False):
             item, units = self.sold_as(line["variant"]["sku"])
-            left = self._unknown_of(line, by_shop_id.get(order["id"]))
+            left = self._unknown_of(line, by_shop_id.get(order["id"]), nets)
             if left > 0:
                 place = item, channel_of(line)
                 unknown[place] = unknown.get(place, Decimal(0)) + left * units
@@ -258,7 +260,7 @@ class InventoryWorld(Stage):
                 for line, _ in tracked_lines(order):
                     yield order, line
 
-    def _unknown_of(self, line: Mapping[str, Any], order: Mapping[str, Any] | None) -> Decimal:
+    def _unknown_of(self, line: Mapping[str, Any], order: Mapping[str, Any] | None, nets: bool) -> Decimal:
         """Sold units that MAO has neither reserved nor shipped nor cancelled."""
         sold = Decimal(line["quantity"])
         if order is None:
@@ -268,7 +270,7 @@ class InventoryWorld(Stage):
             return Decimal(0)
         if row is None:
             return sold
-        free = {1000, 1600} if self.options["nets"] == "true" else {1000, 1500, 1600}
+        free = {1000, 1600} if nets else {1000, 1500, 1600}
         details = [(int(Decimal(str(d["StatusId"]))), d["Quantity"]) for d in row["QuantityDetail"]]
         open_units = sum((units for status, units in details if status in free), Decimal(0))
         cancelled = sum((d["CancelQuantity"] for d in row.get("OrderLineCancelHistory") or ()), Decimal(0))

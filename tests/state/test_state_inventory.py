@@ -7,6 +7,7 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -154,23 +155,11 @@ def test_a_judgement_of_what_was_changed_meanwhile_is_not_taken(store: Store) ->
     assert store.in_flight_sums() == {("SKU-1", ""): 5}
 
 
-def test_skus_whose_units_in_flight_changed_belong_to_the_next_delta(store: Store) -> None:
-    place(store, sold(3), sold(1, "l2", sku="SKU-2", channel="ch-1"))
-    assert store.changed_in_flight() == ["SKU-1", "SKU-2"]
+def test_what_each_entry_allows_for_is_kept_until_it_is_nothing(store: Store) -> None:
+    store.mark_in_flight_counted({("SKU-1", ""): Decimal(3), ("SKU-1", "ch-1"): Decimal("0.5")})
+    store.mark_in_flight_counted({("SKU-1", ""): Decimal(0), ("SKU-2", ""): Decimal(0)})
 
-    sums = store.in_flight_sums()
-    store.mark_in_flight_counted(["SKU-1"], sums)
-    assert store.changed_in_flight() == ["SKU-2"]
-
-    store.mark_in_flight_counted(["SKU-1", "SKU-2"], sums)
-    assert store.changed_in_flight() == []
-
-    place(store)
-    place(store, sold(3), order_id="o2")
-    assert store.changed_in_flight() == ["SKU-2"]
-
-    store.mark_in_flight_counted(["SKU-2"], store.in_flight_sums())
-    assert store.changed_in_flight() == []
+    assert store.in_flight_counted() == {("SKU-1", "ch-1"): Decimal("0.5")}
 
 
 def test_old_counted_lines_are_pruned_and_those_in_flight_never(store: Store) -> None:
