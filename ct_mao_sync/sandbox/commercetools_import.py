@@ -7,6 +7,7 @@ is removed: inferred). An operation that waits for its channel stays unresolved 
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -41,7 +42,9 @@ class Imports:
 
     containers: dict[str, Json] = field(default_factory=dict)
     operations: dict[str, Json] = field(default_factory=dict)
-    waiting: list[Waiting] = field(default_factory=list)
+    contents: dict[str, dict[str, Json]] = field(default_factory=dict)
+    """Container key -> its operations."""
+    waiting: deque[Waiting] = field(default_factory=deque)
     unresolved: list[Waiting] = field(default_factory=list)
     forced: dict[str, str] = field(default_factory=dict)
     """Resource key -> the state that its next operation ends in, by `end_import_in`."""
@@ -79,6 +82,7 @@ def create_container(world: World, draft: Json) -> Json:
         "expiresAt": timestamp(now + timedelta(seconds=life_s)),
     }
     imports.containers[container["key"]] = container
+    imports.contents[container["key"]] = {}
     return container
 
 
@@ -109,9 +113,7 @@ def update_container(world: World, key: str, draft: Json) -> Json:
 def delete_container(world: World, key: str) -> Json:
     """Deletes a container with its operations; those in processing are not carried out."""
     container = find_container(world, key)
-    imports = imports_of(world)
-    del imports.containers[key]
-    _forget(imports, {id for id, each in imports.operations.items() if each["importContainerKey"] == key})
+    _drop_container(imports_of(world), key)
     return container
 
 
@@ -139,7 +141,7 @@ def _accept(world: World, container_key: str, resource: Json) -> Json:
         "lastModifiedAt": timestamp(now),
         "expiresAt": timestamp(now + timedelta(seconds=world.settings.import_retention_s)),
     }
-    imports.operations[operation["id"]] = operation
+    imports.operations[operation["id"]] = imports.contents[container_key][operation["id"]] = operation
     status: Json = {"operationId": operation["id"], "state": state}
     if errors:
         operation["errors"] = status["errors"] = errors
@@ -151,7 +153,7 @@ def _accept(world: World, container_key: str, resource: Json) -> Json:
     return status
 
 
-def _swap(line: list[Waiting], last: Waiting) -> None:
+def _swap(line: deque[Waiting], last: Waiting) -> None:
     """The last operation and the one before it of the same key change places."""
     for position in range(len(line) - 2, -1, -1):
         other = line[position]
@@ -172,18 +174,13 @@ def settle_imports(world: World) -> None:
         retried, imports.unresolved = imports.unresolved, []
         for waiting in retried:
             _process(world, imports, waiting)
-    due = 0
-    while due < len(imports.waiting) and imports.waiting[due].due_at <= now:
-        due += 1
-    ready, imports.waiting = imports.waiting[:due], imports.waiting[due:]
-    for waiting in ready:
-        _process(world, imports, waiting)
+    while imports.waiting and imports.waiting[0].due_at <= now:
+        _process(world, imports, imports.waiting.popleft())
 
 
 def _expire(imports: Imports, now: datetime) -> None:
     for key in [key for key, each in imports.containers.items() if _is_past(each, now)]:
-        del imports.containers[key]
-        _forget(imports, {id for id, each in imports.operations.items() if each["importContainerKey"] == key})
+        _drop_container(imports, key)
     expired = set()
     for id, operation in imports.operations.items():  # in the order they came: the first live one ends it
         if not _is_past(operation, now):
@@ -193,6 +190,11 @@ def _expire(imports: Imports, now: datetime) -> None:
         _forget(imports, expired)
 
 
+def _drop_container(imports: Imports, key: str) -> None:
+    del imports.containers[key]
+    _forget(imports, set(imports.contents.pop(key)))
+
+
 def _is_past(document: Json, now: datetime) -> bool:
     moment = parse_moment(document["expiresAt"])
     return moment is not None and moment <= now
@@ -200,8 +202,9 @@ def _is_past(document: Json, now: datetime) -> bool:
 
 def _forget(imports: Imports, ids: set[str]) -> None:
     for id in ids:
-        del imports.operations[id]
-    imports.waiting = [each for each in imports.waiting if each.operation["id"] not in ids]
+        operation = imports.operations.pop(id)
+        imports.contents.get(operation["importContainerKey"], {}).pop(id, None)
+    imports.waiting = deque(each for each in imports.waiting if each.operation["id"] not in ids)
     imports.unresolved = [each for each in imports.unresolved if each.operation["id"] not in ids]
 
 

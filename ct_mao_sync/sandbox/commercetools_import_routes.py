@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Any
 
 from .commercetools_errors import ApiError, invalid_input, invalid_json, not_found
@@ -67,11 +68,7 @@ def answer_import(
     container = find_container(world, rest[0])
     if method != "GET" or len(rest) != 2 or rest[1] not in ("import-operations", "import-summaries"):
         raise _nothing(request)
-    operations = [
-        each
-        for each in imports_of(world).operations.values()
-        if each["importContainerKey"] == container["key"]
-    ]
+    operations = list(imports_of(world).contents[container["key"]].values())
     if rest[1] == "import-summaries":
         counted = Counter(each["state"] for each in operations)
         states = {state: counted[state] for state in STATES}
@@ -123,6 +120,8 @@ def _page(request: Request, rows: list[Json], fields: Fields, filters: tuple[str
 
 
 def _sorted(rows: list[Json], field: str, *, descending: bool) -> list[Json]:
+    if _OPERATION.get(field) == "date":  # all written by `timestamp`, so that they sort as text
+        return sorted(rows, key=itemgetter(field), reverse=descending)
     return sorted(rows, key=lambda row: sort_key(row, (field,)), reverse=descending)
 
 

@@ -178,7 +178,7 @@ class ManhattanApi:
             size_max=self.settings.search_size_max,
             by_key=self.settings.search_pages_by_key,
         )
-        page, total = rows_of(search, visible_orders(self.world, org, stale_s=_stale_s(request)))
+        page, total = rows_of(search, lambda: visible_orders(self.world, org, stale_s=_stale_s(request)))
         return success(page or None, header={"totalCount": total})
 
     def _search_cancellations(self, request: Request, org: str) -> Response:

@@ -18,7 +18,7 @@ from .manhattan_availability import (
 )
 from .manhattan_envelope import Refused, success
 from .manhattan_fields import Code
-from .manhattan_search import read_search, rows_of
+from .manhattan_search import Matches, read_search, rows_of
 from .manhattan_stock import FUTURE, ON_HAND, Supply, plain_location, set_supply, stock_of
 from .manhattan_totals import ZERO
 from .manhattan_values import parse_moment
@@ -64,7 +64,9 @@ def inventory_routes(world: World, read_json: Read) -> dict[str, tuple[str, Answ
 
         return answer
 
-    def search(found: Callable[[float, str], Iterable[Any]], fields: Mapping[str, Any], key: str) -> Answer:
+    def search(found: Callable[[float], Iterable[Any]], fields: Mapping[str, Any], key: str) -> Answer:
+        matches = Matches()
+
         def answer(request: Request, org: str) -> Response:
             settings = world.settings
             asked = read_search(
@@ -76,16 +78,21 @@ def inventory_routes(world: World, read_json: Read) -> dict[str, tuple[str, Answ
                 fields=fields,
                 key=key,
             )
-            stale_s = float(request.headers.get("x-sandbox-stale-s", "0"))
-            page, total = rows_of(asked, found(stale_s, asked.after))
+            lag_s = max(settings.search_lag_s, float(request.headers.get("x-sandbox-stale-s", "0")))
+            page, total = rows_of(
+                asked,
+                lambda: found(lag_s),
+                known=None if lag_s > 0 else matches,  # what is late is seen without a change
+                revision=stock_of(world).revision,
+            )
             page = [row.as_json() if isinstance(row, Supply) else row for row in page]
             return success(page or None, header={"totalCount": total})
 
         return answer
 
-    items = search(lambda stale_s, after: stock_of(world).items.values(), _ITEM, "ItemId")
-    locations = search(lambda stale_s, after: stock_of(world).locations.values(), _LOCATION, "LocationId")
-    supplies = search(lambda stale_s, after: _visible(world, stale_s, after), _SUPPLY, "ItemId")
+    items = search(lambda lag_s: stock_of(world).items.values(), _ITEM, "ItemId")
+    locations = search(lambda lag_s: stock_of(world).locations.values(), _LOCATION, "LocationId")
+    supplies = search(lambda lag_s: _visible(world, lag_s), _SUPPLY, "ItemId")
     paths = ("availabilitydetail", "availabilitystatus")
     places = (*(f"{_AVAILABILITY}/{each}" for each in paths),)
     places += tuple(f"{_AVAILABILITY}/location/{each}" for each in paths)
@@ -102,11 +109,10 @@ def inventory_routes(world: World, read_json: Read) -> dict[str, tuple[str, Answ
     }
 
 
-def _visible(world: World, stale_s: float, after: str) -> Iterable[Supply]:
-    """Supply records of items after `after`, as a search sees them: the latest changes are missing."""
+def _visible(world: World, lag_s: float) -> Iterable[Supply]:
+    """Supply records as a search sees them: the latest changes are missing."""
     stock = stock_of(world)
-    lag_s = max(world.settings.search_lag_s, stale_s)
-    present = stock.supplies_after(after)
+    present = stock.supplies.values()
     if lag_s <= 0:
         return present
     seen_until = world.now(MANHATTAN) - timedelta(seconds=lag_s)

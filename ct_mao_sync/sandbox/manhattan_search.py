@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -69,7 +70,11 @@ _LINE_SCALARS: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A search request, read; `rows_of` evaluates it."""
+    """A search request, read; `rows_of` evaluates it.
+
+    after     a bound `key > '…'` that every match obeys, "" = none; it is not part of `condition`
+    identity  the same for two searches of one condition; None where that depends on the present moment
+    """
 
     condition: Condition
     sort: tuple[tuple[str, bool], ...]
@@ -80,7 +85,34 @@ class Search:
     fields: Mapping[str, Any]
     key: str
     after: str = ""
-    """A bound `key > '…'` that every match obeys; "" = none."""
+    identity: Hashable = None
+
+
+MATCHES_MAX = 4
+
+
+@dataclass(slots=True)
+class Matches:
+    """What matched the last searches, by key, as long as nothing changed: a further page costs what it shows.
+
+    revision   of the rows when they were searched
+    """
+
+    revision: int = -1
+    found: dict[Hashable, list[Any]] = field(default_factory=dict)
+
+    def of(self, search: Search, revision: int, rows: Callable[[], Iterable[Any]]) -> list[Any]:
+        """The rows that match without the bound, in the order of their keys."""
+        if revision != self.revision:
+            self.revision, self.found = revision, {}
+        if (known := self.found.get(search.identity)) is not None:
+            return known
+        if len(self.found) >= MATCHES_MAX:
+            self.found.clear()
+        found = [row for row in rows() if search.condition(row)]
+        found.sort(key=_sort_key(search.key, search.fields))
+        self.found[search.identity] = found
+        return found
 
 
 def read_search(
@@ -110,8 +142,9 @@ def read_search(
     if template is not None and not isinstance(template, dict):
         raise _bad("Template must be an object")
     parser = _Parser(query or "", now, by_key, fields, key)
+    condition = parser.parse_apart()
     return Search(
-        parser.parse(),
+        condition,
         _read_sort(body.get("Sort", body.get("Sorted")), fields),
         page,
         min(size, size_max),
@@ -120,22 +153,42 @@ def read_search(
         fields,
         key,
         parser.after,
+        parser.identity,
     )
 
 
-def rows_of(search: Search, orders: Iterable[Any]) -> tuple[list[Any], int]:
-    """The page of rows asked for, and the count of all that match."""
-    found = [order for order in orders if search.condition(order)]
+def rows_of(
+    search: Search,
+    rows: Callable[[], Iterable[Any]],
+    *,
+    known: Matches | None = None,
+    revision: int = 0,
+) -> tuple[list[Any], int]:
+    """The page of rows asked for, and the count of all that match.
+
+    known   what earlier searches found at `revision`, None where rows change without one
+    """
+    key, after = search.key, search.after
+    if known is not None and search.identity is not None and search.sort == ((key, True),):
+        found = known.of(search, revision, rows)
+        start = bisect_right(found, after, key=lambda row: row.get(key)) if after else 0
+        return _page(search, found, start)
+    found = [row for row in rows() if not (after and row.get(key) <= after) and search.condition(row)]
     # Without Sort the order of rows is not defined: any, but the same for every page.
-    if search.key not in [attribute for attribute, _ in search.sort]:
-        found.sort(key=lambda order: zlib.crc32(order.get(search.key).encode()))
+    if key not in [attribute for attribute, _ in search.sort]:
+        found.sort(key=lambda row: zlib.crc32(row.get(key).encode()))
     for attribute, ascending in reversed(search.sort):
         found.sort(key=_sort_key(attribute, search.fields), reverse=not ascending)
-    first = search.offset if search.offset is not None else search.page * search.size
+    return _page(search, found, 0)
+
+
+def _page(search: Search, found: list[Any], start: int) -> tuple[list[Any], int]:
+    """The page asked for of what is found from `start` on, and how many that are."""
+    first = start + (search.offset if search.offset is not None else search.page * search.size)
     page = found[first : first + search.size]
     if search.template:
         page = [project(row, search.template) for row in page]
-    return page, len(found)
+    return page, len(found) - start
 
 
 def project(document: Any, template: Mapping[str, Any]) -> Json:
@@ -173,17 +226,37 @@ class _Parser:
         self._key = key
         self._tokens = list(_tokens(text))
         self._at = 0
+        self._bound: str | None = None
+        """Of the part read last: the key that it asks for more than, None when it asks otherwise."""
         self.after = ""
+        self.identity: Hashable = None
 
     def parse(self) -> Condition:
+        """The whole condition."""
         if not self._tokens:
             return lambda order: True
         condition = self._either()
         if self._at < len(self._tokens):
             raise _bad(f"unexpected {self._tokens[self._at][1]!r} in Query")
-        if any(kind == "word" and text.lower() == "or" for kind, text in self._tokens):
-            self.after = ""
         return condition
+
+    def parse_apart(self) -> Condition:
+        """The condition without the bounds on the key that hold for all of it; the highest is `after`."""
+        parts: list[tuple[Condition, str | None, tuple[tuple[str, str], ...]]] = []
+        while self._tokens:
+            start = self._at
+            condition = self._single()
+            parts.append((condition, self._bound, tuple(self._tokens[start : self._at])))
+            if not self._word("and"):
+                break
+        if self._at < len(self._tokens):  # an `or`, or what is wrong: then nothing stands apart
+            self._at = 0
+            parts = [(self.parse(), None, tuple(self._tokens))]
+        self.after = max((bound for _, bound, _ in parts if bound is not None), default="")
+        conditions = [condition for condition, bound, _ in parts if bound is None]
+        if not any(kind == "now" for kind, _ in self._tokens):
+            self.identity = tuple(tokens for _, bound, tokens in parts if bound is None)
+        return conditions[0] if len(conditions) == 1 else _all_of(conditions)
 
     def _either(self) -> Condition:
         parts = [self._both()]
@@ -195,7 +268,7 @@ class _Parser:
         parts = [self._single()]
         while self._word("and"):
             parts.append(self._single())
-        return parts[0] if len(parts) == 1 else lambda order: all(part(order) for part in parts)
+        return parts[0] if len(parts) == 1 else _all_of(parts)
 
     def _single(self) -> Condition:
         kind, text = self._next()
@@ -203,7 +276,9 @@ class _Parser:
             condition = self._either()
             if self._next()[0] != "close":
                 raise _bad("a ) is missing in Query")
+            self._bound = None
             return condition
+        self._bound = None
         if kind != "word":
             raise _bad(f"an attribute is expected instead of {text!r} in Query")
         read, value_kind = _attribute(text, self._fields)
@@ -227,7 +302,7 @@ class _Parser:
             return read.where(lambda value: value is not None and part in str(value))
         wanted = self._literal(literal_kind, literal, value_kind)
         if text == self._key and operator == ">" and isinstance(wanted, str):
-            self.after = max(self.after, wanted)
+            self._bound = wanted
         compare = _OPERATORS[operator]
         if value_kind == "s":
             return read.where(lambda value: value is not None and compare(value, wanted))
@@ -282,6 +357,10 @@ class _Parser:
         token = self._tokens[self._at]
         self._at += 1
         return token
+
+
+def _all_of(conditions: list[Condition]) -> Condition:
+    return lambda order: all(condition(order) for condition in conditions)
 
 
 def _tokens(text: str) -> Iterable[tuple[str, str]]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -113,6 +112,8 @@ class View:
 class Stock:
     """Stock of the tenant; in use as soon as it has a location. LocationIds here are without prefix."""
 
+    revision: int = 0
+    """Higher after each change of an item, a location or a supply record."""
     items: dict[str, Json] = field(default_factory=dict)
     """ItemId -> the row of the item master."""
     locations: dict[str, Json] = field(default_factory=dict)
@@ -122,7 +123,6 @@ class Stock:
     previous: dict[SupplyKey, Supply] = field(default_factory=dict)
     """The revision before the last one, which a lagging search still shows."""
     by_item: dict[str, dict[str, list[SupplyKey]]] = field(default_factory=dict)
-    sorted_items: list[str] = field(default_factory=list, repr=False)
     units: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     """(ItemId, UOM) -> base units in one; 1 where nothing is said."""
     protection: dict[tuple[str, str], Decimal] = field(default_factory=dict)
@@ -148,16 +148,6 @@ class Stock:
     def supplies_at(self, item_id: str, location_id: str) -> Iterator[Supply]:
         for key in self.by_item.get(item_id, {}).get(location_id, ()):
             yield self.supplies[key]
-
-    def supplies_after(self, item_id: str) -> Iterable[Supply]:
-        """Records of items whose id comes after this one; "" = all."""
-        if not item_id:
-            return self.supplies.values()
-        if len(self.sorted_items) != len(self.by_item):
-            self.sorted_items = sorted(self.by_item)
-        supplies, by_item = self.supplies, self.by_item
-        ids = self.sorted_items[bisect_right(self.sorted_items, item_id) :]
-        return [supplies[key] for id in ids for keys in by_item[id].values() for key in keys]
 
     def factor(self, item_id: str, uom: str | None) -> Decimal:
         """Base units in one `uom` of the item."""
@@ -216,7 +206,9 @@ def add_item(world: World, item_id: str, *, base_uom: str = "EACH", **more: Any)
         "Messages": None,
         **more,
     }
-    stock_of(world).items[item_id] = row
+    stock = stock_of(world)
+    stock.items[item_id] = row
+    stock.revision += 1
     return row
 
 
@@ -235,7 +227,9 @@ def add_location(
         "UpdatedTimestamp": stamp,
         "Messages": None,
     }
-    stock_of(world).locations[location_id] = row
+    stock = stock_of(world)
+    stock.locations[location_id] = row
+    stock.revision += 1
     return row
 
 
@@ -293,6 +287,7 @@ def set_supply(
         if (now - before.changed_at).total_seconds() >= world.settings.search_lag_s:
             stock.previous[key] = before
     stock.supplies[key] = supply
+    stock.revision += 1
     return supply
 
 

@@ -104,16 +104,16 @@ class _Parser:
         self.at = 0
         self.after_id = ""
         self.among: tuple[str, frozenset[Any]] | None = None
-        self.depth = 0  # inside not, or, or a nested object: no bound on the document's id may be taken
+        self.depth = 0  # inside a nested object: no bound on the document's id may be taken
+        self.is_conjunction = True
 
     def parse(self, fields: Mapping[str, Kind]) -> Test:
         if not self.tokens:
             raise PredicateError("Syntax error: the predicate is empty.")
-        conjuncts_only = not any(t.kind == "word" and t.text.lower() in ("or", "not") for t in self.tokens)
         test = self._or(fields)
         if self.at < len(self.tokens):
             raise self._unexpected("end of input")
-        if not conjuncts_only:
+        if not self.is_conjunction:
             self.after_id, self.among = "", None
         return test
 
@@ -125,6 +125,7 @@ class _Parser:
             tests.append(self._and(fields))
         if len(tests) == 1:
             return tests[0]
+        self.is_conjunction = False
         return lambda value: any(test(value) for test in tests)
 
     def _and(self, fields: Mapping[str, Kind]) -> Test:
@@ -137,6 +138,7 @@ class _Parser:
 
     def _not(self, fields: Mapping[str, Kind]) -> Test:
         if self._take_word("not"):
+            self.is_conjunction = False
             test = self._not(fields)
             return lambda value: not test(value)
         if self._take_symbol("("):
