@@ -19,11 +19,12 @@ from ct_mao_sync.errors import EXIT_RETRIABLE, EXIT_STOPPED, Problem, SyncError
 from ct_mao_sync.mapping.redact import mask_payload
 from ct_mao_sync.models.json import dump_json
 
-REJECTIONS_SHOWN_MAX = 20
+CURES_SHOWN_MAX = 3
 _PROGRAM = rf"ct-mao-sync(?= (?:--|{'|'.join(COMMANDS)}))|chmod \d+|ls -ld?|df -h|ps -p|mv|rm -f|systemctl"
 _WORD = r"""(?:'[^']*'|"[^"]*"|[^\s'";,)]|[;,](?=[^\s;]))+"""
-_COMMAND = re.compile(rf"(?<![\w./-])(?:{_PROGRAM})(?: {_WORD})+")
-"""To be pasted: the words up to a stop, a bracket or the end; quoted words whole."""
+_TOGETHER = re.compile(rf"(?<![\w./-])(?:{_PROGRAM})(?: {_WORD})+|\d (?:s|min|h|days|kB|MB|GB)\b")
+"""Commands: the words up to a stop, a bracket or the end, quoted words whole. Numbers with a unit."""
+_REPLAY = re.compile(rf"ct-mao-sync replay-errors(?: --\w+ {_WORD})*")
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 
@@ -137,11 +138,13 @@ def print_report(report: RunReport) -> None:
     click.echo(render_report(report))
     if report.dead_letters and not report.dry_run:
         waits = (
-            "1 record waits as dead letter"
+            "1 record waits as a dead letter"
             if report.dead_letters == 1
             else f"{report.dead_letters} records wait as dead letters"
         )
         click.echo(wrap(f"{waits}: ct-mao-sync errors list", indent="  ", hang="    "))
+    elif report.rejected:
+        _print_cures(report)
     held_back = [problem for _, _, problem in report.rejected if problem.code.endswith("-limit")]
     if held_back:
         click.echo(_wrap_err(f"hint: {one_line(held_back[0].hint)}", hang="  "), err=True)
@@ -151,6 +154,18 @@ def print_report(report: RunReport) -> None:
             click.echo(_wrap_err(_what_is_safe(report), indent="  "), err=True)
 
 
+def _print_cures(report: RunReport) -> None:
+    """Of records that are not in the queue, where replay-errors would find them."""
+    again = f"ct-mao-sync sync {report.job}{' --dry-run' if report.dry_run else ''}"
+    cures = dict.fromkeys(
+        f"cure of {problem.code}: {_REPLAY.sub(lambda _: again, one_line(problem.hint))}"
+        for _, _, problem in report.rejected
+        if problem.hint
+    )
+    for cure in list(cures)[:CURES_SHOWN_MAX]:
+        click.echo(wrap(cure, indent="  ", hang="    "))
+
+
 def _what_is_safe(report: RunReport) -> str:
     if report.watermark is None:
         return "nothing is lost: the next run begins where this one began"
@@ -158,10 +173,11 @@ def _what_is_safe(report: RunReport) -> str:
 
 
 def wrap(text: str, *, indent: str = "", hang: str = "", width: int | None = None) -> str:
-    """Lines of the terminal's width; the second and further ones begin with `hang`, else with `indent`. A
-    command stays on one line, however long: broken in two it could not be pasted."""
+    """Lines of the terminal's width; the second and further ones begin with `hang`, else with `indent`.
+    A command stays on one line, however long: broken in two it could not be pasted; so does a number with
+    its unit."""
     filled = textwrap.fill(
-        _COMMAND.sub(lambda found: found[0].replace(" ", "\0"), text),
+        _TOGETHER.sub(lambda found: found[0].replace(" ", "\0"), text),
         width=width or terminal_width(),
         initial_indent=indent,
         subsequent_indent=hang or indent,

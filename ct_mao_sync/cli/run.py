@@ -109,6 +109,7 @@ class _Health:
         self._path = application.config.resolve(name) if name else None
         self._started_at = application.clock.now()
         self._failed = False
+        self._is_over = False
         self._lock = threading.Lock()
 
     def write(self, state: str, turns: list[Turn]) -> None:
@@ -125,6 +126,9 @@ class _Health:
         if clock.stopping and state == "running":
             state = "stopping"
         with self._lock:
+            if self._is_over:
+                return  # a job that has just ended is late to tell
+            self._is_over = state == "stopped"
             try:
                 with self._application.open_store() as store:
                     facts = {each.job: each for each in read_facts(store, self._jobs, clock.now())}

@@ -4,6 +4,7 @@ transaction, by the main thread only, every second or 200 outcomes."""
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,6 +20,8 @@ log = logging.getLogger("ct_mao_sync.run")
 COMMIT_OUTCOMES_MAX = 200
 COMMIT_EVERY_S = 1.0
 REQUESTS_SHOWN_MAX = 5
+HELD_BACK_SHOWN_MAX = 5
+"""Warnings of one limit in a run: it holds back thousands for one reason. -v has them all."""
 
 
 @dataclass(slots=True)
@@ -34,14 +37,39 @@ class Committer:
     """Takes personal data and secrets out of a text that is about to be stored."""
     dry_run: bool = False
     _outcomes: list[Outcome] = field(default_factory=list)
+    _held_back: Counter[str] = field(default_factory=Counter)
+    """By the code of the limit."""
     _committed_at_s: float = 0.0
 
     def add(self, outcome: Outcome) -> None:
         if outcome.rejection is not None:
             outcome = replace(outcome, rejection=redact_problem(outcome.rejection, outcome, self.redact))
-            _log_rejection(outcome, self.run, self.job.name)
+            self._log_rejection(outcome)
         if not self.dry_run:
             self._outcomes.append(outcome)
+
+    def _log_rejection(self, outcome: Outcome) -> None:
+        problem = outcome.rejection
+        assert problem is not None
+        level = logging.WARNING
+        if problem.code.endswith("-limit"):
+            self._held_back[problem.code] += 1
+            if self._held_back[problem.code] > HELD_BACK_SHOWN_MAX:
+                level = logging.INFO
+        log.log(
+            level,
+            "%s: %s",
+            problem.code,
+            problem.message,
+            extra={
+                "job": self.job.name,
+                "run": self.run,
+                "entity": outcome.entity,
+                "label": outcome.label,
+                "code": problem.code,
+                **{key: value for key, value in problem.context.items() if key == "correlation_id"},
+            },
+        )
 
     def commit_if_due(self) -> None:
         due = self.clock.monotonic() - self._committed_at_s >= COMMIT_EVERY_S
@@ -134,20 +162,3 @@ def _requests(outcome: Outcome) -> list[str]:
     if len(outcome.correlation_ids) == len(outcome.writes):
         return list(outcome.correlation_ids)
     return [" ".join(outcome.correlation_ids[-REQUESTS_SHOWN_MAX:])] * len(outcome.writes)
-
-
-def _log_rejection(outcome: Outcome, run: str, job: str) -> None:
-    assert outcome.rejection is not None
-    log.warning(
-        "%s: %s",
-        outcome.rejection.code,
-        outcome.rejection.message,
-        extra={
-            "job": job,
-            "run": run,
-            "entity": outcome.entity,
-            "label": outcome.label,
-            "code": outcome.rejection.code,
-            **{key: value for key, value in outcome.rejection.context.items() if key == "correlation_id"},
-        },
-    )

@@ -59,7 +59,7 @@ class RunReport:
         if outcome.kind == "skipped":
             # The number of the dead letter is for `trace`; here they are one kind.
             waits = outcome.reason.startswith("waiting as dead letter")
-            self.skip_reasons["waiting as dead letters" if waits else outcome.reason] += 1
+            self.skip_reasons["waiting in the queue of dead letters" if waits else outcome.reason] += 1
         elif outcome.kind == "rejected" and outcome.rejection:
             self.dead_letters += bool(outcome.entity)
             if len(self.rejected) < REJECTED_SHOWN_MAX:

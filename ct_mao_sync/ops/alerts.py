@@ -69,6 +69,7 @@ def find_conditions(facts: Sequence[JobFacts], *, dead_letters_max: int, lag_max
         for code, n in each.dead_letters.items():
             waiting[code] += n
     count = sum(waiting.values())
+    waits = "1 record waits as a dead letter" if count == 1 else f"{count} records wait as dead letters"
     worst = ", ".join(f"{n} {code}" for code, n in sorted(waiting.items(), key=lambda x: -x[1])[:3])
     found = [
         Condition(
@@ -78,7 +79,7 @@ def find_conditions(facts: Sequence[JobFacts], *, dead_letters_max: int, lag_max
             value=count,
             limit=dead_letters_max,
             over_at=dead_letters_max * _OVER_AT,
-            message=f"{count} records wait as dead letters (limit {dead_letters_max}): {worst}",
+            message=f"{waits} (limit {dead_letters_max}): {worst}",
             hint="ct-mao-sync errors list",
         )
     ]

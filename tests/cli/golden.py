@@ -8,6 +8,7 @@ difference before it is committed.
 from __future__ import annotations
 
 import os
+import random
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -18,11 +19,12 @@ import pytest
 from jobs.orders_bench import Bench
 
 from ct_mao_sync.cli.main import cli
+from ct_mao_sync.cli.wiring import Application
 from ct_mao_sync.sandbox.commercetools_orders import edit_order
 
 FOLDER = Path(__file__).parent / "golden"
 WIDTHS = (60, 120)
-LOGGED = re.compile(r"^\d\d:\d\d:\d\dZ (info|warning|error)", re.MULTILINE)
+LOGGED = re.compile(r"^\d\d:\d\d:\d\dZ (?=info|warning|error)", re.MULTILINE)
 at_both_widths = pytest.mark.parametrize("width", WIDTHS)
 
 
@@ -31,9 +33,12 @@ class Screen:
 
     def __init__(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         self.bench = bench
-        monkeypatch.setattr(
-            "ct_mao_sync.cli.wiring.open_application", lambda path, env=None: bench.application()
-        )
+        monkeypatch.setattr("ct_mao_sync.cli.wiring.open_application", lambda *_: self._application())
+
+    def _application(self) -> Application:
+        application = self.bench.application()
+        application.rng = random.Random(1)  # of every pause
+        return application
 
     def run(self, *arguments: str, width: int = 100, answer: str | None = None) -> click.testing.Result:
         """One command in this process."""
@@ -98,9 +103,10 @@ class Stage(Bench, Screen):
 def settled(printed: str, folder: Path) -> str:
     """Without what differs from one run of the tests to the next: where the test keeps its files, and when a
     line was logged."""
-    return LOGGED.sub(r"hh:mm:ssZ \1", printed.replace(str(folder), "/srv/sync"))
+    return LOGGED.sub("hh:mm:ssZ ", printed.replace(str(folder), "/srv/sync"))
 
 
 def stays_one(line: str) -> bool:
-    """Lines of the log and the last line of a run are for grep, a command is to be pasted."""
-    return line.startswith("hh:mm:ssZ ") or "  read " in line or line.lstrip().startswith("ct-mao-sync ")
+    """Lines of the log and the last line of a run are for grep, a command and JSON are to be copied."""
+    begins = line.lstrip()
+    return "  read " in line or line.startswith("hh:mm:ssZ ") or begins.startswith(("ct-mao-sync ", '"'))

@@ -30,7 +30,7 @@ def assert_set_aside(world: World, code: str, *words: str) -> dict[str, Any]:
     for word in words:
         assert word in lines[0]
     assert "read 2 = written 1 + unchanged 0 + rejected 1" in ran.out
-    assert "1 record waits as dead letter: ct-mao-sync errors list" in ran.out
+    assert "1 record waits as a dead letter: ct-mao-sync errors list" in ran.out
     (letter,) = world.letters()
     assert (letter["code"], letter["label"]) == (code, "CT-BAD")
     assert letter["hint"]

@@ -77,7 +77,7 @@ def test_nothing_to_replay_is_no_error(world: World) -> None:
 def test_the_exit_code_counts_only_this_runs_rejections(trouble: World) -> None:
     ran = trouble.sync()
     assert ran.code == 0
-    assert "skipped 3: waiting as dead letters" in ran.out
+    assert "skipped 3: waiting in the queue of dead letters" in ran.out
     assert len(trouble.letters()) == 3
     assert trouble.writes == 0
 

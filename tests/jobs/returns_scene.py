@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from orders_bench import Bench
+from jobs.orders_bench import Bench
 
 from ct_mao_sync.engine.run import RunOptions
 from ct_mao_sync.sandbox.commercetools_orders import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from orders_bench import Bench
+from jobs.orders_bench import Bench
 
 from ct_mao_sync.engine.run import RunOptions
 from ct_mao_sync.sandbox.manhattan_lifecycle import Lifecycle
