@@ -2,13 +2,19 @@
 
 A network view answers every item, so an item without a row was not answered. A location view has no row for
 what is not eligible (MAO docs, atc-rest-apis): there only the shape of the answer can tell.
+
+For a location view MAO documents `data: []`, not `data: null`. MAO uses null for "no rows" elsewhere, and for
+what went wrong too, so it proves nothing: it is believed for no item, however few were asked for. They are
+asked for once more together with an item that has a row, the witness. With its row in the answer the absence
+of theirs is the documented one, which is 0; without, the view is not answering, and the run stops before
+anything is written.
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -20,8 +26,6 @@ from ct_mao_sync.errors import Problem, RecordRejected, Retriable, RunStopped
 
 ROWS_MAX = 10_000
 """Rows that one location request may bring."""
-NULL_ITEMS_MAX = 5
-"""Up to so many items `data: null` is taken for "no rows", as other answers of MAO mean it."""
 REFUSED_MAX = 5
 
 Kind = Literal["network", "location"]
@@ -50,9 +54,15 @@ class Availability:
     """The two availability endpoints. Errors: those of `ManhattanCalls`, and RunStopped `view-unusable` and
     `availability-incomplete`."""
 
-    def __init__(self, calls: ManhattanCalls, items_max: int) -> None:
+    def __init__(
+        self, calls: ManhattanCalls, items_max: int, *, read_some_items: Callable[[], Sequence[str]]
+    ) -> None:
+        """`read_some_items` gives ItemIds of the item master, where no other answer had a witness."""
         self._calls = calls
         self._items_max = max(1, items_max)
+        self.read_some_items = read_some_items
+        self.witnesses: dict[tuple[str, tuple[str, ...]], str] = {}
+        """Location view and its locations -> an item that had a row."""
 
     def chunks(self, items: Sequence[str], locations: int) -> list[list[str]]:
         """Each item once, as many together as one request may name; fewer once MAO found them too many."""
@@ -80,6 +90,10 @@ class Availability:
     def lower(self, items_max: int) -> None:
         """MAO takes fewer items than that were asked: from now on no request names more."""
         self._items_max = max(1, min(self._items_max, items_max))
+
+    @property
+    def items_max(self) -> int:
+        return self._items_max
 
     @property
     def context(self) -> dict[str, str | int]:
@@ -152,8 +166,9 @@ class _Reading:
         if len(self.refused) >= REFUSED_MAX and not self._answered:
             raise RunStopped(self._unusable("MAO refuses one item after the other", context)) from error
 
-    def _ask(self, items: list[str]) -> list[Row] | None:
-        """The rows of these items; None when the answer was cut and has to be asked for in halves."""
+    def _ask(self, items: list[str], *, as_proof: bool = False) -> list[Row] | None:
+        """The rows of these items; None when the answer was cut and has to be asked for in halves.
+        `as_proof`: nothing is no answer here."""
         body: dict[str, Any] = {"ViewName": self._view, "Items": items}
         if self._kind == "location":
             body["Locations"] = self._locations
@@ -165,20 +180,52 @@ class _Reading:
             total = envelope.parse_total(answer.json)
             if total is not None and total > len(found) and len(items) > 1:
                 return None
-            missing = self._says_nothing(items, answer, found) or self._is_cut(answer, found, total)
+            says_nothing = self._says_nothing(answer, found)
+            if says_nothing and not as_proof:
+                return self._ask_with_witness(items)
+            missing = says_nothing or self._is_cut(answer, found, total)
             if missing and attempt == 2:
                 raise RunStopped(self._incomplete(missing, answer))
             if not missing:
                 break
         asked = frozenset(items)
-        return [row for row in found if row["ItemId"] in asked]
+        rows = [row for row in found if row["ItemId"] in asked]
+        if rows and self._kind == "location":
+            self._availability.witnesses[self._view, tuple(self._locations)] = rows[0]["ItemId"]
+        return rows
 
-    def _says_nothing(self, items: list[str], answer: Answer, found: list[Row]) -> str:
+    def _ask_with_witness(self, items: list[str]) -> list[Row]:
+        """What MAO said nothing of: no row is 0 beside a row of another item."""
+        witness = self._witness(len(items))
+        most = max(1, self._availability.items_max - 1)
+        rows: list[Row] = []
+        for start in range(0, len(items), most):
+            part = items[start : start + most]
+            found = self._ask(list(dict.fromkeys([*part, witness])), as_proof=True)
+            if found is None or all(row["ItemId"] != witness for row in found):
+                what = f"no data for {_items(len(items))}, and then none for an item that had some"
+                raise RunStopped(self._incomplete(what, None))
+            rows += [row for row in found if row["ItemId"] != witness or witness in part]
+        return rows
+
+    def _witness(self, count: int) -> str:
+        """An item with a row in this view. Raises RunStopped where none can be found."""
+        key = (self._view, tuple(self._locations))
+        if key not in self._availability.witnesses:
+            others: Sequence[str] = ()
+            with contextlib.suppress(RecordRejected):
+                others = self._availability.read_some_items()
+                for chunk in self._availability.chunks(others, len(self._locations))[:1]:
+                    self._ask(chunk, as_proof=True)
+            if key not in self._availability.witnesses:
+                what = f"no data for {_items(count)}, nor a row for any of {len(others)} others"
+                raise RunStopped(self._incomplete(what, None))
+        return self._availability.witnesses[key]
+
+    def _says_nothing(self, answer: Answer, found: list[Row]) -> str:
         if self._kind == "network" or isinstance(answer.json.get("data"), list) or found:
             return ""
-        if self._null_is_empty or len(items) <= NULL_ITEMS_MAX:
-            return ""
-        return f"no data for {_items(len(items))}"
+        return "" if self._null_is_empty else "no data"
 
     def _is_cut(self, answer: Answer, found: list[Row], total: int | None) -> str:
         data = answer.json.get("data")
@@ -219,8 +266,6 @@ class _Reading:
             "look again with: ct-mao-sync sync inventory --dry-run; should it last, ask MAO for these items "
             "in its own screens"
         )
-        if self._kind == "location":
-            hint += "; when they really are not eligible, let one run pass with --allow-drop"
         text = f"MAO answered only in part for the {self._kind} view '{self._view}': {what}; asked twice"
         return Problem("availability-incomplete", text, f"inventory.{self._kind}_view", hint, context)
 

@@ -37,7 +37,7 @@ class ManhattanInventoryClient:
         """`page_size`: rows of one search, small ones; `page_size_safe`: where MAO refuses so many."""
         self.http = http
         calls = self._calls = ManhattanCalls(http, organization, endpoints)
-        self._availability = Availability(calls, items_max)
+        self._availability = Availability(calls, items_max, read_some_items=self._read_some_items)
         # Supply records have no id of their own in MAO's documents, and the item is all we look for: the
         # records of an item beyond a page's end may stay unread.
         self._supply = Scan(
@@ -78,7 +78,7 @@ class ManhattanInventoryClient:
         """The rows of these items at these locations; no row is 0 (MAO docs, atc-rest-apis), except for
         what is `refused`.
 
-        null_is_empty  `data: null` for many items means that none is eligible, and is no half answer
+        null_is_empty  `data: null` is good enough, as for a look at the view; it is no stock of 0
 
         Raises like `read_network_chunk`.
         """
@@ -91,12 +91,12 @@ class ManhattanInventoryClient:
         return _joined([self.read_network_chunk(view, chunk) for chunk in self.availability_chunks(items)])
 
     def read_location_availability(
-        self, view: str, items: Sequence[str], locations: Sequence[str], *, null_is_empty: bool = False
+        self, view: str, items: Sequence[str], locations: Sequence[str]
     ) -> AvailabilityAnswer:
         """The same for any number of items, one request after the other."""
         return _joined(
             [
-                self.read_location_chunk(view, chunk, locations, null_is_empty=null_is_empty)
+                self.read_location_chunk(view, chunk, locations)
                 for chunk in self.availability_chunks(items, locations)
             ]
         )
@@ -127,6 +127,10 @@ class ManhattanInventoryClient:
             )
             found += page.rows
         return found
+
+    def _read_some_items(self) -> list[str]:
+        rows = self.search_items_page().rows
+        return [row["ItemId"] for row in rows if isinstance(row.get("ItemId"), str)]
 
     def _read(
         self,

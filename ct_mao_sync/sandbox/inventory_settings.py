@@ -13,6 +13,8 @@ class InventorySettings(ReturnSettings):
 
     availability_items_max: int | None = None
     """Most Items of one availability request; None: any number."""
+    no_rows_as_null: bool = False
+    """A location view without a row to give answers `data: null` instead of the documented []."""
     location_prefix: str = "none"
     """Where MAO's LocationIds carry the organization ("ACME:DC-ATL"): "none", "internal" (orders and supply,
     not availability) or "all". Requests may use either form.

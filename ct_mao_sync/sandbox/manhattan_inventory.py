@@ -58,6 +58,8 @@ def inventory_routes(world: World, read_json: Read) -> dict[str, tuple[str, Answ
             body = read_json(request)
             if "/location/" in path:
                 rows = location_rows(world, read_location(world, body))
+                if not rows and world.settings.no_rows_as_null:
+                    return success(None)
             else:
                 rows = network_rows(world, read_network(world, body))
             return success(rows if path.endswith("detail") else without_quantities(rows))

@@ -175,20 +175,80 @@ def test_no_row_in_a_location_view_is_an_answer() -> None:
     assert len(adapter.requests) == 1
 
 
-def test_no_data_at_all_in_a_location_view_is_asked_again_and_then_stops_the_run() -> None:
-    items = [f"I{n}" for n in range(50)]
-    assert len(mao(Scripted(ok(None), location)).read_location_chunk("V", items, ["DC-ATL"]).rows) == 50
+def eligible(*items: str, empty: Any = None) -> Callable[[Any], Any]:
+    """A tenant that has these items at DC-ATL, and answers `empty` where it has no row to give."""
+
+    def answer(request: Any) -> Any:
+        if request.url.endswith("/search"):
+            return ok([{"ItemId": item} for item in ("A", "B", *items)])
+        return ok([location_row(item) for item in items_of(request) if item in items] or empty)
+
+    return answer
+
+
+@pytest.mark.parametrize("count", [1, 2, 50])
+def test_no_data_at_all_in_a_location_view_is_never_nothing_in_stock(count: int) -> None:
+    """However few items were asked for: a MAO in trouble must not empty the shop."""
+    adapter = Scripted(ok(None))
     with pytest.raises(RunStopped) as caught:
-        mao(Scripted(ok(None))).read_location_chunk("V", items, ["DC-ATL"])
+        mao(adapter).read_location_chunk("V", [f"I{n}" for n in range(count)], ["DC-ATL"])
     problem = caught.value.problem
     assert (problem.code, problem.field) == ("availability-incomplete", "inventory.location_view")
-    assert "--allow-drop" in problem.hint
-    allowed = mao(Scripted(ok(None))).read_location_chunk("V", items, ["DC-ATL"], null_is_empty=True)
-    assert allowed.rows == []
+    assert "no data for" in problem.message
+    assert "\n" not in problem.message
 
 
-def test_no_data_for_a_few_items_of_a_location_view_means_no_rows() -> None:
-    assert mao(Scripted(ok(None))).read_location_chunk("V", ["A", "B"], ["DC-ATL"]).rows == []
+def test_no_data_is_nothing_in_stock_beside_the_row_of_another_item() -> None:
+    adapter = Scripted(eligible("I7"))
+    client = mao(adapter)
+    client.read_location_chunk("V", ["I7"], ["DC-ATL"])
+    answer = client.read_location_chunk("V", ["A", "B"], ["DC-ATL"])
+    assert (answer.rows, answer.refused) == ([], {})
+    assert [body["Items"] for body in adapter.bodies] == [["I7"], ["A", "B"], ["A", "B", "I7"]]
+
+
+def test_an_item_of_the_master_is_the_witness_where_no_answer_had_one_yet() -> None:
+    adapter = Scripted(eligible("I7"))
+    client = mao(adapter)
+    assert client.read_location_chunk("V", ["A"], ["DC-ATL"]).rows == []
+    assert [body.get("Items") for body in adapter.bodies] == [["A"], None, ["A", "B", "I7"], ["A", "I7"]]
+    client.read_location_chunk("V", ["B"], ["DC-ATL"])
+    assert [body["Items"] for body in adapter.bodies[4:]] == [["B"], ["B", "I7"]]
+
+
+def test_a_short_hiccup_costs_one_more_request_and_every_row_is_there() -> None:
+    adapter = Scripted(eligible("A", "B"), ok(None), eligible("A", "B"))
+    client = mao(adapter)
+    client.read_location_chunk("V", ["A"], ["DC-ATL"])
+    assert [row["ItemId"] for row in client.read_location_chunk("V", ["A", "B"], ["DC-ATL"]).rows] == [
+        "A",
+        "B",
+    ]
+    assert len(adapter.requests) == 3
+
+
+@pytest.mark.parametrize("silent", [None, []])
+def test_a_view_that_falls_silent_in_a_run_stops_it(silent: Any) -> None:
+    """Neither nothing nor an empty list where the witness had a row."""
+    client = mao(Scripted(eligible("A"), ok(None), ok(silent)))
+    client.read_location_chunk("V", ["A"], ["DC-ATL"])
+    with pytest.raises(RunStopped) as caught:
+        client.read_location_chunk("V", ["B"], ["DC-ATL"])
+    assert caught.value.problem.code == "availability-incomplete"
+
+
+def test_the_witness_does_not_make_a_request_too_long() -> None:
+    adapter = Scripted(eligible("I7"))
+    client = mao(adapter, items_max=3)
+    client.read_location_chunk("V", ["I7"], ["DC-ATL"])
+    assert client.read_location_chunk("V", ["A", "B", "C"], ["DC-ATL"]).rows == []
+    assert [body["Items"] for body in adapter.bodies[2:]] == [["A", "B", "I7"], ["C", "I7"]]
+
+
+def test_a_look_at_a_view_takes_no_data_as_it_is() -> None:
+    adapter = Scripted(ok(None))
+    assert mao(adapter).read_location_chunk("V", ["A"], ["DC-ATL"], null_is_empty=True).rows == []
+    assert len(adapter.requests) == 1
 
 
 @pytest.mark.parametrize("rows", [[1], [{"LocationId": "L"}], [{"ItemId": "A"}], [{"ItemId": 1}], {}])

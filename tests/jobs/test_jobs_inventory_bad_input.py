@@ -15,7 +15,7 @@ from test_jobs_inventory import Stocked
 
 from ct_mao_sync.engine.report import REJECTED_SHOWN_MAX
 from ct_mao_sync.sandbox.generate_stock import LOCATION_VIEW, LOCATIONS, NETWORK_VIEW
-from ct_mao_sync.sandbox.manhattan_stock import add_item, set_supply
+from ct_mao_sync.sandbox.manhattan_stock import EVERYWHERE, add_item, set_supply, stock_of
 
 BAD = "ITEM-000002"
 Rows = list[dict[str, Any]]
@@ -99,6 +99,33 @@ def test_an_answer_that_is_no_json_stops_before_anything_is_written(stocked: Sto
     assert report.exit_code in (4, 5)
     assert report.problem is not None
     assert "\n" not in report.problem.message
+
+
+@pytest.mark.parametrize("given", [(), (BAD,)])
+def test_no_data_is_not_a_zero_however_few_items_were_asked_for(
+    stocked: Stocked, given: tuple[str, ...]
+) -> None:
+    before = stocked.shown()
+    answering(stocked, lambda text: '{"success": true, "header": null, "data": null, "statusCode": "OK"}')
+
+    report = stocked.sync(given=given)
+
+    assert stocked.shown() == before
+    assert report.exit_code == 5 or stocked.mode == "network"
+    assert report.exit_code in (3, 5)
+
+
+def test_no_data_for_what_is_not_sold_from_there_is_a_zero(tmp_path: Path) -> None:
+    """Where MAO answers so, and not with the documented empty list."""
+    stocked = Stocked(tmp_path, "location", no_rows_as_null=True)
+    stocked.sync()
+    stock_of(stocked.world).ineligible.add((BAD, EVERYWHERE))
+
+    report = stocked.sync(given=(BAD,))
+
+    assert report.exit_code == 0
+    assert {units for (sku, _), units in stocked.shown().items() if sku == BAD} == {0}
+    assert stocked.shown() == stocked.promised()
 
 
 def test_a_row_without_its_quantity_is_not_a_zero(stocked: Stocked) -> None:

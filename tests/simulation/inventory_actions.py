@@ -28,7 +28,14 @@ from ct_mao_sync.sandbox.generate import generate_order
 from ct_mao_sync.sandbox.generate_money import price_order
 from ct_mao_sync.sandbox.generate_stock import LOCATION_VIEW, NETWORK_VIEW
 from ct_mao_sync.sandbox.manhattan_envelope import Refused
-from ct_mao_sync.sandbox.manhattan_stock import adjust_supply, change_view, mark_errored, set_supply, stock_of
+from ct_mao_sync.sandbox.manhattan_stock import (
+    EVERYWHERE,
+    adjust_supply,
+    change_view,
+    mark_errored,
+    set_supply,
+    stock_of,
+)
 
 ORDERS_MAX = 8
 
@@ -226,6 +233,15 @@ def close_a_location(world: InventoryWorld, rng: random.Random) -> str:
     return f"{place} is {'closed' if place in outages else 'open again'}"
 
 
+def take_out_of_the_view(world: InventoryWorld, rng: random.Random) -> str:
+    """An item that is not eligible has no row in a location view. Never all of them."""
+    ineligible = stock_of(world.sandbox.world).ineligible
+    item = rng.choice(world.stocked.items[:2])
+    with world.falling("sweep"):
+        ineligible.symmetric_difference_update({(item, EVERYWHERE)})
+    return f"{item} is {'not' if (item, EVERYWHERE) in ineligible else 'again'} eligible"
+
+
 def burn_down(world: InventoryWorld, rng: random.Random) -> str:
     """Somebody sets the whole tenant to 0: true or not, the drop guard has to ask."""
     if world.options["items"] < 20:
@@ -314,6 +330,7 @@ WEIGHTS: Weights = (
     (protect, 3),
     (protect_in_network, 1),
     (close_a_location, 1),
+    (take_out_of_the_view, 2),
     (burn_down, 2),
     (answer_in_part, 2),
     (spoil_the_view, 1),

@@ -101,6 +101,7 @@ class InventoryWorld(Stage):
             "search_lag_s": rng.choice([0.0, 0.0, 3.0]),
             "inventory_lag_s": rng.choice([0.0, 10.0, 10.0]),
             "location_prefix": rng.choice(["none", "internal", "all"]),
+            "no_rows_as_null": rng.random() < 0.5,
             "unknown_order_status": rng.choice([404, 200]),
         }
 
@@ -374,7 +375,7 @@ class InventoryWorld(Stage):
         response = dispatch(request)
         if self.half_answers and request.path.startswith(AVAILABILITY):
             self.half_answers -= 1
-            response = _spoilt(request, response, self.half_answers)
+            response = _spoilt(response, self.half_answers)
         after = self.shown()
         if after != before:
             offerable, sure = self.offerable(), self.surely_offerable()
@@ -418,19 +419,17 @@ class InventoryWorld(Stage):
         assert timedelta(**span) >= timedelta(0)
 
 
-def _spoilt(request: Request, response: Response, turn: int) -> Response:
-    """What a MAO in trouble may answer in place of availability. (`data: null` for a few items of a location
-    view is no trouble: it is how MAO says that none of them is sold from there.)"""
+def _spoilt(response: Response, turn: int) -> Response:
+    """What a MAO in trouble may answer in place of availability."""
     document = json.loads(response.body)
     rows = document.get("data")
     if not isinstance(rows, list):
         return response
-    may_be_null = "/location/" in request.path and len(json.loads(request.body)["Items"]) <= 5
     kind = turn % 4
     if kind == 0:
         document["data"] = rows[: len(rows) // 2]
         document["header"] = {"totalCount": len(rows)}
-    elif kind == 1 and not may_be_null:
+    elif kind == 1:
         document["data"] = None
     elif kind == 2:
         document["data"] = [{k: v for k, v in row.items() if k != "ItemId"} for row in rows]
