@@ -105,6 +105,8 @@ class Processor:
     """Entities that this run retried, with the version they had."""
     _pending: dict[str, int] = field(default_factory=dict)
     """Entities that this run has counted as pending, and how often."""
+    _rejected: dict[str, str] = field(default_factory=dict)
+    """Entities that this run has rejected, and the code."""
     _actionable: int = 0
     _totals: dict[str, int] = field(default_factory=dict)
     _failures: HeldFailures = field(init=False)
@@ -200,7 +202,7 @@ class Processor:
         ready: list[Desired] = []
         for wanted in page.wanted:
             if wanted.entity in held:
-                self.report.held_back += 1
+                self.report.held_back += wanted.entity not in self._rejected
                 self._take(_outcome(wanted, "rejected", rejection=held[wanted.entity]))
             else:
                 ready.append(wanted)
@@ -388,10 +390,21 @@ class Processor:
                 self._settle(held)
 
     def _settle(self, outcome: Outcome) -> None:
+        if self._is_known_rejection(outcome):
+            return
         if outcome.kind == "pending":
             self._pending[outcome.entity] = self._pending.get(outcome.entity, 0) + 1
         self.report.add(outcome)
         self.committer.add(outcome)
+
+    def _is_known_rejection(self, outcome: Outcome) -> bool:
+        """Met by a further pass of this run, and rejected for the same reason: a record is told, counted and
+        set aside once. Where something was done besides, that has to be written down."""
+        if outcome.rejection is None or not outcome.entity:
+            return False
+        known = self._rejected.get(outcome.entity)
+        self._rejected[outcome.entity] = outcome.rejection.code
+        return known == outcome.rejection.code and outcome.state is None and not outcome.writes
 
 
 def _outcome(wanted: Desired, kind: Any, **more: Any) -> Outcome:

@@ -106,6 +106,7 @@ class InventoryJob:
             settle_s=config.manhattan.settle_seconds,
             read_counters_type_id=self._read_counters_type_id,
         )
+        self._drops: set[str] = set()
         self._seen_positive = 0
         self._seen = 0
         self._looked_after_imports = False
@@ -185,12 +186,12 @@ class InventoryJob:
                 self._seen_positive += look.planned.quantity > 0
         guard = guard_drops(
             plans,
-            drops_before=totals.get("drops", 0),
+            drops_before=self._drops,
             positive_at_last_sweep=self._positive_at_last_sweep,
             rules=self._rules,
             allow="drop" in allow,
         )
-        totals["drops"] = guard.drops
+        self._drops |= guard.drops
         return guard.held
 
     def groups(self, wanted: Sequence[tuple[Desired, EntryLook]]) -> Sequence[Sequence[Desired]]:

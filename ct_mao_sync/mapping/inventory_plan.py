@@ -9,7 +9,7 @@ reservations stay commercetools' own (commercetools docs: InventoryEntry).
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal, DecimalException
@@ -204,32 +204,34 @@ def plan_entry(wanted: EntryWanted, target: EntryTarget, rules: InventoryRules) 
 
 @dataclass(frozen=True, slots=True)
 class DropGuard:
-    """What the guard says of one page. `drops` counts the run's drops so far, held ones included."""
+    """What the guard says of one page. `drops` are its own, held or not."""
 
     held: Mapping[str, Rejection]
-    drops: int
-    limit: int
+    drops: frozenset[str]
 
 
 def guard_drops(
     plans: Iterable[EntryPlan],
     *,
-    drops_before: int,
+    drops_before: Set[str],
     positive_at_last_sweep: int | None,
     rules: InventoryRules,
     allow: bool = False,
 ) -> DropGuard:
     """Holds back the falls to 0 from above `tight_below` of this page once the run has more of them than
     max(20, `max_drop_percent` of the entries that were positive at the last full sweep). Entries that
-    sell out from low stock never count, and nothing else is ever held."""
+    sell out from low stock never count, and nothing else is ever held.
+
+    drops_before  entities of the run's drops so far: one that was held is met again by the next pass"""
     limit = max(
         DROPS_ALWAYS_ALLOWED, int((positive_at_last_sweep or 0) * Decimal(str(rules.max_drop_percent)) / 100)
     )
-    drops = [plan for plan in plans if plan.is_drop and (plan.was or 0) > rules.tight_below]
-    count = drops_before + len(drops)
-    if allow or count <= limit:
-        return DropGuard({}, count, limit)
-    return DropGuard({plan.entity: _drop_limit(plan, count, limit) for plan in drops}, count, limit)
+    drops = {plan.entity: plan for plan in plans if plan.is_drop and (plan.was or 0) > rules.tight_below}
+    count = len(drops_before | drops.keys())
+    held = {} if allow or count <= limit else drops
+    return DropGuard(
+        {entity: _drop_limit(plan, count, limit) for entity, plan in held.items()}, frozenset(drops)
+    )
 
 
 def inventory_rules(config: Config) -> InventoryRules:

@@ -124,6 +124,42 @@ def test_many_falls_to_zero_wait_for_a_person(tmp_path: Path) -> None:
     assert set(stocked.shown().values()) == {0}
 
 
+@pytest.mark.parametrize("items", [15, 25])
+def test_an_entry_that_window_and_sweep_both_meet_counts_once(tmp_path: Path, items: int) -> None:
+    """15 drops are no more than are always allowed, also when the sweep meets them again."""
+    stocked = Stocked(tmp_path, "network", items=items)
+    stocked.sync()
+    for sku, _ in stocked.shown():
+        for place in LOCATIONS:
+            set_supply(stocked.world, sku, place, 100)
+    stocked.bench.clock.advance(300)
+    stocked.sync()
+    for sku, _ in stocked.shown():
+        for place in LOCATIONS:
+            set_supply(stocked.world, sku, place, 0)
+    stocked.bench.clock.advance(300)
+
+    report = stocked.sync(full=True)
+
+    held = 0 if items == 15 else items
+    assert (report.counts["rejected"], report.held_back, report.dead_letters) == (held, held, held)
+    assert {problem.context["drops"] for _, _, problem in report.rejected} == ({items} if held else set())
+    assert [letter.tries for letter in stocked.bench.dead_letters()] == [1] * held
+    assert report.exit_code == (5 if held else 0)
+
+
+def test_a_record_that_is_refused_by_every_pass_of_a_run_is_told_once(tmp_path: Path) -> None:
+    """A first run reads the windows, and then everything."""
+    stocked = Stocked(tmp_path, "network")
+    for sku, _ in stocked.shown():
+        adjust_supply(stocked.world, sku, "DC-ATL", 1)
+    next(iter(stocked.world.ct.inventory.values()))["quantityOnStock"] = "many"
+
+    report = stocked.sync()
+
+    assert (report.counts["rejected"], len(report.rejected), report.exit_code) == (1, 1, 3)
+
+
 def test_a_sale_that_mao_does_not_know_yet_is_subtracted(stocked: Stocked) -> None:
     stocked.sync()
     (sku, channel), shown = max(stocked.shown().items(), key=lambda pair: pair[1])

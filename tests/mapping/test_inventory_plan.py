@@ -557,7 +557,9 @@ def fall(number: int, was: int = 50, to: int = 0) -> EntryPlan:
 
 
 def guard(plans: list[EntryPlan], **more: Any) -> Any:
-    return guard_drops(plans, **{"drops_before": 0, "positive_at_last_sweep": None, "rules": RULES, **more})
+    return guard_drops(
+        plans, **{"drops_before": frozenset(), "positive_at_last_sweep": None, "rules": RULES, **more}
+    )
 
 
 def test_twenty_drops_are_always_allowed_and_one_more_holds_back_the_page() -> None:
@@ -573,10 +575,16 @@ def test_twenty_drops_are_always_allowed_and_one_more_holds_back_the_page() -> N
 
 
 def test_drops_of_earlier_pages_of_the_run_count() -> None:
-    found = guard([fall(1)], drops_before=20)
+    found = guard([fall(1)], drops_before={f"SKU-{number}|dc" for number in range(2, 22)})
 
     assert set(found.held) == {"SKU-1|dc"}
-    assert found.drops == 21
+    assert "21 entries" in found.held["SKU-1|dc"].message
+
+
+def test_a_drop_that_is_met_again_counts_once() -> None:
+    drops = [fall(number) for number in range(20)]
+
+    assert guard(drops, drops_before=guard(drops).drops).held == {}
 
 
 def test_the_limit_grows_with_what_was_positive_at_the_last_sweep() -> None:
@@ -584,7 +592,7 @@ def test_the_limit_grows_with_what_was_positive_at_the_last_sweep() -> None:
 
     assert guard(plans, positive_at_last_sweep=500).held == {}
     assert len(guard(plans, positive_at_last_sweep=499).held) == 100
-    assert guard(plans, positive_at_last_sweep=499).limit == 99
+    assert "allowed are 99" in guard(plans, positive_at_last_sweep=499).held["SKU-0|dc"].message
 
 
 def test_a_person_can_allow_it() -> None:
@@ -594,7 +602,7 @@ def test_a_person_can_allow_it() -> None:
 def test_real_sell_outs_of_low_stock_never_trip_it() -> None:
     plans = [fall(number, was=20) for number in range(500)]
 
-    assert (guard(plans).held, guard(plans).drops) == ({}, 0)
+    assert (guard(plans).held, guard(plans).drops) == ({}, frozenset())
 
 
 @given(
@@ -607,7 +615,8 @@ def test_the_guard_never_holds_raises_nor_small_drops(
 ) -> None:
     plans = [fall(number, was, to) for number, (was, to) in enumerate(moves)]
 
-    found = guard(plans, drops_before=before, positive_at_last_sweep=positive)
+    earlier = {f"EARLIER-{number}|dc" for number in range(before)}
+    found = guard(plans, drops_before=earlier, positive_at_last_sweep=positive)
 
     by_entity = {plan.entity: plan for plan in plans}
     for entity in found.held:
@@ -615,8 +624,8 @@ def test_the_guard_never_holds_raises_nor_small_drops(
         assert plan.quantity == 0
         assert (plan.was or 0) > RULES.tight_below
     big = [plan for plan in plans if plan.quantity == 0 and (plan.was or 0) > RULES.tight_below]
-    assert found.drops == before + len(big)
-    assert len(found.held) == (len(big) if found.drops > max(20, positive * 20 // 100) else 0)
+    assert found.drops == {plan.entity for plan in big}
+    assert len(found.held) == (len(big) if before + len(big) > max(20, positive * 20 // 100) else 0)
 
 
 # --- speed ----------------------------------------------------------------------------------------
