@@ -8,7 +8,7 @@ import click
 
 from ct_mao_sync.cli.jobs import JOBS
 from ct_mao_sync.cli.opened import opened_state
-from ct_mao_sync.cli.options import global_options, global_options_of
+from ct_mao_sync.cli.options import global_options, global_options_of, with_config
 
 if TYPE_CHECKING:
     from ct_mao_sync.cli.wiring import Application
@@ -246,7 +246,7 @@ def _is_confirmed(letters: list[DeadLetter]) -> bool:
 def _letter(store: Store, number: int) -> DeadLetter:
     letter = store.dead_letter(number)
     if letter is None:
-        raise click.UsageError(f"there is no dead letter {number}; see: ct-mao-sync errors list")
+        raise click.UsageError(with_config(f"there is no dead letter {number}; see: ct-mao-sync errors list"))
     return letter
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +14,10 @@ import click
 
 from ct_mao_sync import __version__
 from ct_mao_sync.cli.options import global_options
+
+EXIT_NO_OUTPUT = 5
+EXIT_PIPE_CLOSED = 141
+"""The reader of a pipe went away (`| head`): as the shell tells it of any other program."""
 
 # name -> (module, function, what --help says of it)
 COMMANDS: Mapping[str, tuple[str, str, str]] = {
@@ -77,6 +84,15 @@ class Commands(click.Group):
         _show_examples_as_lines(command)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            result = super().invoke(ctx)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            return result
+        except OSError as error:
+            raise click.exceptions.Exit(_code_without_output(error)) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
@@ -127,6 +143,9 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> Any:
     """Entry point. Exits with the documented codes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 loses a sign, not the report
     try:
         sys.exit(cli.main(args=args, prog_name="ct-mao-sync", standalone_mode=False) or 0)
     except click.exceptions.Exit as stop:
@@ -136,7 +155,20 @@ def main(args: list[str] | None = None) -> Any:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader of a pipe went away (`| head`); nothing more can be said.
-        sys.stderr.close()
-        sys.exit(141)
+    except OSError as error:
+        sys.exit(_code_without_output(error))
+
+
+def _code_without_output(error: OSError) -> int:
+    """The exit code when nothing more can be written to standard output; any other error is raised again."""
+    try:
+        os.write(sys.stdout.fileno(), b"\n")
+    except OSError:
+        # What is left in the buffer would be told again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    else:
+        raise error
+    if error.errno == errno.EPIPE:
+        return EXIT_PIPE_CLOSED
+    click.echo(f"error: standard output cannot be written: {error.strerror}", err=True)
+    return EXIT_NO_OUTPUT

@@ -28,6 +28,26 @@ def global_options_of(context: click.Context) -> GlobalOptions:
     return root.obj
 
 
+def with_config(text: str) -> str:
+    """The commands in a text as they can be pasted here: with the --config that this one was given, unless
+    they would find the same file without it."""
+    import os
+    import re
+    import shlex
+
+    from ct_mao_sync.cli.main import COMMANDS
+
+    context = click.get_current_context(silent=True)
+    if context is None or "ct-mao-sync " not in text:
+        return text
+    config = global_options_of(context).config
+    found_without = Path(os.environ.get("CT_MAO_SYNC_CONFIG") or DEFAULT_CONFIG)
+    if config.absolute() == found_without.absolute():
+        return text
+    command = re.compile(rf"(?<![\w./-])ct-mao-sync (?=(?:{'|'.join(COMMANDS)})\b)")
+    return command.sub(lambda found: f"{found[0]}--config {shlex.quote(str(config))} ", text)
+
+
 def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     if value is not None and value != 0 and value is not False:
         setattr(global_options_of(context), str(parameter.name), value)

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import click
 
 from ct_mao_sync.cli.main import COMMANDS
+from ct_mao_sync.cli.options import with_config
 from ct_mao_sync.engine.compare import Finding
 from ct_mao_sync.engine.report import RunReport
 from ct_mao_sync.engine.values import Difference
@@ -177,7 +178,7 @@ def wrap(text: str, *, indent: str = "", hang: str = "", width: int | None = Non
     A command stays on one line, however long: broken in two it could not be pasted; so does a number with
     its unit."""
     filled = textwrap.fill(
-        _TOGETHER.sub(lambda found: found[0].replace(" ", "\0"), text),
+        _TOGETHER.sub(lambda found: found[0].replace(" ", "\0"), with_config(text)),
         width=width or terminal_width(),
         initial_indent=indent,
         subsequent_indent=hang or indent,

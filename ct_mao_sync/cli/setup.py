@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ct_mao_sync.cli.options import global_options, global_options_of
+from ct_mao_sync.cli.options import global_options, global_options_of, with_config
 
 if TYPE_CHECKING:
     from ct_mao_sync.cli.wiring import Application
@@ -77,7 +77,7 @@ def _setup(
         if not plan.steps or dry_run:
             return EXIT_OK
         if not (yes or (not quiet and _confirmed(len(plan.steps)))):
-            click.echo("nothing was made; to make it: ct-mao-sync setup --yes", err=True)
+            click.echo(with_config("nothing was made; to make it: ct-mao-sync setup --yes"), err=True)
             return EXIT_STOPPED
         done = apply_setup(client, wanted)
     document["steps"], document["applied"] = [_as_dict(step) for step in done], True

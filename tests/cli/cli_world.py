@@ -107,11 +107,14 @@ class World:
 
     def run(self, *arguments: str, terminal_width: int = 100) -> Ran:
         """In this process."""
-        runner = click.testing.CliRunner(env={**self.env, "COLUMNS": str(terminal_width)})
-        given = (
-            list(arguments) if "--config" in arguments else ["--config", str(self.config_path), *arguments]
+        runner = click.testing.CliRunner(
+            env={
+                **self.env,
+                "CT_MAO_SYNC_CONFIG": str(self.config_path),
+                "COLUMNS": str(terminal_width),
+            }
         )
-        done = runner.invoke(cli, given, prog_name="ct-mao-sync")
+        done = runner.invoke(cli, arguments, prog_name="ct-mao-sync")
         if done.exception and not isinstance(done.exception, SystemExit):
             raise done.exception
         return self._ran(Ran(done.exit_code, done.stdout, done.stderr))

@@ -42,9 +42,9 @@ class Screen:
 
     def run(self, *arguments: str, width: int = 100, answer: str | None = None) -> click.testing.Result:
         """One command in this process."""
-        runner = click.testing.CliRunner(env={"COLUMNS": str(width), "NO_COLOR": "1"})
-        given = ["--config", str(self.bench.config_path), *arguments]
-        done = runner.invoke(cli, given, prog_name="ct-mao-sync", input=answer)
+        env = {"CT_MAO_SYNC_CONFIG": str(self.bench.config_path), "COLUMNS": str(width), "NO_COLOR": "1"}
+        runner = click.testing.CliRunner(env=env)
+        done = runner.invoke(cli, arguments, prog_name="ct-mao-sync", input=answer)
         if done.exception and not isinstance(done.exception, SystemExit):
             raise done.exception
         return done
