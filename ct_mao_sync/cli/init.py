@@ -135,9 +135,20 @@ def _ask(given: dict[str, Any], extra: dict[str, Any], *, for_systemd: bool) -> 
         if key in extra:
             return str(extra[key])
         if interactive:
+
+            def checked(typed: str) -> str:
+                _check_answer(key, typed)
+                return typed
+
             try:
-                return str(click.prompt(question, default=default, err=True, show_default=bool(default)))
-            except click.Abort:
+                return str(
+                    click.prompt(
+                        question, default=default, err=True, show_default=bool(default), value_proc=checked
+                    )
+                )
+            except click.Abort as abort:
+                if isinstance(abort.__context__, KeyboardInterrupt):
+                    raise
                 raise click.UsageError(
                     "no answer came; give the options and --non-interactive (see init --help)"
                 ) from None
@@ -168,6 +179,23 @@ def _ask(given: dict[str, Any], extra: dict[str, Any], *, for_systemd: bool) -> 
     if missing:
         raise click.UsageError(f"--non-interactive needs {', '.join(missing)} (or its environment variable)")
     return answers
+
+
+def _check_answer(key: str, typed: str) -> None:
+    """Raises UsageError, upon which the question is asked again, for what a configuration would not take."""
+    from ct_mao_sync.config import load_config
+    from ct_mao_sync.errors import ConfigError
+    from ct_mao_sync.ops.template import fill_in, read_template
+
+    if key == "orders.start_at":
+        MOMENT.convert(typed, None, None)
+        return
+    try:
+        load_config(Path("config.toml"), {}, text=fill_in(read_template(), {key: typed}), with_secrets=False)
+    except ConfigError as error:
+        for problem in error.problems:
+            if problem.field == key:
+                raise click.UsageError(problem.message.removeprefix("config.toml: ")) from None
 
 
 def _start(given: dict[str, Any], answer: Any, now: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 import click.testing
 import pytest
 
-from ct_mao_sync.cli.main import cli
+from ct_mao_sync.cli.main import cli, main
 from ct_mao_sync.config import load_config
 from ct_mao_sync.ops.template import read_template
 from ct_mao_sync.ops.units import on_calendar, on_cron
@@ -88,6 +88,32 @@ def test_a_person_is_asked_only_what_has_no_default(desk: Desk) -> None:
     config = load_config(desk.config, ENV)
     assert config.manhattan.auth_url == "https://mao-auth.test"
     assert config.inventory.location_view == "NET-A"
+
+
+def test_an_answer_that_cannot_be_is_asked_for_again(desk: Desk) -> None:
+    ran = desk.init(
+        answers="my shop\nacme\neurope\neurope-west1.gcp\nmao\nhttps://mao.test\nhttps://mao-auth.test\n\n"
+        "tomorrow\n2026-11-01\nNET-A\n"
+    )
+
+    assert ran.exit_code == 0, ran.output
+    assert ran.stderr.count("Error: ") == 4
+    assert 'commercetools.project_key is "my shop"; it must be a project key' in ran.stderr
+    config = load_config(desk.config, ENV)
+    assert (config.commercetools.project_key, config.manhattan.api_url) == ("acme", "https://mao.test")
+
+
+def test_ctrl_c_at_a_question_is_an_interruption_and_no_missing_answer(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(text: str = "") -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("click.termui.visible_prompt_func", interrupted)
+    with pytest.raises(SystemExit) as stop:
+        main(["--config", str(desk.config), "init"])
+    assert stop.value.code == 130
+    assert desk.files() == {}
 
 
 def test_what_the_merchant_center_exports_is_taken(desk: Desk) -> None:
