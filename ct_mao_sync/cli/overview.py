@@ -80,6 +80,7 @@ def _as_dict(found: Overview) -> dict[str, Any]:
                 "watermark": each.facts.watermark,
                 "lag_s": each.facts.lag_s,
                 "failures": each.facts.failures,
+                "circuit": each.circuit,
                 "every_s": each.every.total_seconds() if each.every else None,
                 "next_at": each.next_at,
                 "dead_letters": dict(each.facts.dead_letters),
@@ -127,8 +128,9 @@ def _run(run: Run) -> str:
     took = (run.finished_at - run.started_at).total_seconds() if run.finished_at else 0.0
     counts = ", ".join(f"{name} {n}" for name, n in run.counts.items() if n)
     exit_code = f", exit {run.exit_code}" if run.exit_code else ""
+    requests = f"{run.requests} request{'s' * (run.requests != 1)}"
     return (
-        f"{run.started_at:%Y-%m-%d %H:%M:%SZ}, {render_duration(took)}, {run.requests} requests: "
+        f"{run.started_at:%Y-%m-%d %H:%M:%SZ}, {render_duration(took)}, {requests}: "
         f"{counts or 'nothing new'}{exit_code}"
     )
 

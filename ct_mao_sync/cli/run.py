@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from ct_mao_sync.cli.wiring import Application
     from ct_mao_sync.engine.report import RunReport
+    from ct_mao_sync.ops.facts import JobFacts
     from ct_mao_sync.ops.loop import Turn
 
 STOP_WITHIN_S = 33.0
@@ -54,8 +55,8 @@ def _run(application: Application, jobs: list[str], *, as_json: bool) -> int:
     """Returns 130 or 143."""
     import logging
     import os
-    import random
 
+    from ct_mao_sync.cli.render import render_span
     from ct_mao_sync.cli.wiring import stop_on_signals
     from ct_mao_sync.engine.run import RunOptions
     from ct_mao_sync.ops.health import HEARTBEAT_S
@@ -69,13 +70,16 @@ def _run(application: Application, jobs: list[str], *, as_json: bool) -> int:
         lambda job: application.run(job, RunOptions()),
         BackgroundTimer(len(jobs), clock),
         clock,
-        rng=random.Random(),  # jitter
+        rng=application.rng,
+        facts=_read_facts(application, jobs),
         on_change=lambda: health.write("running", loop.turns),
         on_run=lambda turn, report: _tell(turn, report, as_json=as_json),
     )
     late: list[str] = []
     with stop_on_signals(application) as stopped:
         try:
+            told = ", ".join(f"{turn.job} every {render_span(turn.every_s)}" for turn in loop.turns)
+            log.warning("running: %s; Ctrl-C or SIGTERM stops it", told)
             loop.start()
             while not stopped():
                 clock.sleep(HEARTBEAT_S)
@@ -97,6 +101,18 @@ def _run(application: Application, jobs: list[str], *, as_json: bool) -> int:
     return code
 
 
+def _read_facts(application: Application, jobs: list[str]) -> list[JobFacts]:
+    """None where the state cannot be read: the runs tell what is wrong with it."""
+    from ct_mao_sync.errors import SyncError
+    from ct_mao_sync.ops.facts import read_facts
+
+    try:
+        with application.open_store() as store:
+            return read_facts(store, jobs, application.clock.now())
+    except SyncError:
+        return []
+
+
 class _Health:
     """The health file, if there is to be one. A write that fails is told once, until it succeeds again."""
 
@@ -116,8 +132,6 @@ class _Health:
         import logging
         import os
 
-        from ct_mao_sync.errors import SyncError
-        from ct_mao_sync.ops.facts import read_facts
         from ct_mao_sync.ops.health import render_health, write_health
 
         if self._path is None:
@@ -129,11 +143,7 @@ class _Health:
             if self._is_over:
                 return  # a job that has just ended is late to tell
             self._is_over = state == "stopped"
-            try:
-                with self._application.open_store() as store:
-                    facts = {each.job: each for each in read_facts(store, self._jobs, clock.now())}
-            except SyncError:
-                facts = {}  # the runs tell what is wrong with the state file
+            facts = {each.job: each for each in _read_facts(self._application, self._jobs)}
             document = render_health(
                 turns, facts, state=state, pid=os.getpid(), started_at=self._started_at, now=clock.now()
             )

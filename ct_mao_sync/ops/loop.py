@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -17,8 +17,8 @@ from typing import Protocol
 from ct_mao_sync.engine.clock import Clock
 from ct_mao_sync.engine.report import RunReport
 from ct_mao_sync.errors import EXIT_BUG, EXIT_LOCKED, Problem, SyncError
-from ct_mao_sync.ops.facts import FAILURES
-from ct_mao_sync.ops.rhythm import is_open, next_delay_s
+from ct_mao_sync.ops.facts import FAILURES, JobFacts
+from ct_mao_sync.ops.rhythm import BACK_OFF_MAX_S, is_open, next_delay_s
 
 log = logging.getLogger("ct_mao_sync.loop")
 
@@ -58,6 +58,7 @@ class Turn:
 
 class Loop:
     """run_job      one run; raises SyncError where none came about (lock held, state damaged)
+    facts        what the state remembers of the jobs: failures of a process before this one still count
     on_change    called after every beginning and end, by the thread of the job
     on_run       called once per run that came about, or did not: turn, report or None
     """
@@ -70,6 +71,7 @@ class Loop:
         clock: Clock,
         *,
         rng: random.Random,
+        facts: Iterable[JobFacts] = (),
         on_change: Callable[[], None] = lambda: None,
         on_run: Callable[[Turn, RunReport | None], None] = lambda turn, report: None,
     ) -> None:
@@ -81,6 +83,7 @@ class Loop:
         self._on_run = on_run
         self._state = threading.Condition()
         self._turns = {job: Turn(job, every_s) for job, every_s in rhythms.items()}
+        self._turns |= {each.job: _failing(self._turns[each.job], each) for each in facts if each.failures}
         self._wall_at, self._wall_s = clock.now(), clock.monotonic()
 
     @property
@@ -89,9 +92,26 @@ class Loop:
             return list(self._turns.values())
 
     def start(self) -> None:
-        """Every job at once."""
-        for job in self._turns:
-            self._ask(job, 0.0)
+        """Every job at once, but for those that were failing: to start again must not mean to hammer."""
+        for turn in self.turns:
+            delay_s = self._pause_left_s(turn)
+            self._ask(turn.job, delay_s)
+            if delay_s:
+                log.warning(
+                    "circuit open after %d failed runs in a row, before this start; tried again at %s; "
+                    "at once: ct-mao-sync sync %s",
+                    turn.failures,
+                    _clock_time(self._clock.now() + timedelta(seconds=delay_s)),
+                    turn.job,
+                    extra={"job": turn.job},
+                )
+
+    def _pause_left_s(self, turn: Turn) -> float:
+        if turn.circuit == "closed" or turn.finished_at is None:
+            return 0.0
+        pause_s = next_delay_s(turn.every_s, failures=turn.failures, took_s=0, rng=self._rng)
+        gone_s = (self._clock.now() - turn.finished_at).total_seconds()
+        return max(0.0, pause_s - max(0.0, gone_s))
 
     def beat(self) -> None:
         """Now and then, by the main thread. The timer goes by the wall clock: when somebody has set it, what
@@ -166,7 +186,7 @@ class Loop:
             failures=failures,
             next_at=self._clock.now() + timedelta(seconds=delay_s) if goes_on else None,
         )
-        self._tell_circuit(before, turn, delay_s)
+        self._tell_circuit(before, turn)
         self._tell(lambda: self._on_run(turn, report))
         self._set(job, is_running=False)
         self._tell(self._on_change)
@@ -182,19 +202,36 @@ class Loop:
         return before.failures + 1 if code in FAILURES and not only_held_back else 0
 
     @staticmethod
-    def _tell_circuit(before: Turn, turn: Turn, delay_s: float) -> None:
+    def _tell_circuit(before: Turn, turn: Turn) -> None:
         if before.circuit == turn.circuit:
             return
         if turn.circuit == "open":
             log.warning(
-                "circuit open after %d failed runs in a row; tried again in %.0f s, and then every %.0f s",
+                "circuit open after %d failed runs in a row; tried again at %s, and then every %.0f min",
                 turn.failures,
-                delay_s,
-                next_delay_s(turn.every_s, failures=20, took_s=0, rng=random.Random(0)),
+                _clock_time(turn.next_at),
+                max(turn.every_s, BACK_OFF_MAX_S) / 60,
                 extra={"job": turn.job},
             )
         else:
             log.warning("circuit closed: it succeeds again", extra={"job": turn.job})
+
+
+def _clock_time(moment: datetime | None) -> str:
+    return f"{moment:%H:%M:%SZ}" if moment else "the next start"
+
+
+def _failing(turn: Turn, facts: JobFacts) -> Turn:
+    last = facts.last_run
+    assert last is not None
+    return replace(
+        turn,
+        failures=facts.failures,
+        run=last.id,
+        started_at=last.started_at,
+        finished_at=last.finished_at,
+        exit_code=last.exit_code,
+    )
 
 
 class BackgroundTimer:

@@ -27,6 +27,8 @@ class JobOverview:
     next_at: datetime | None
     """When it should run next, as the loop says or by its rhythm; None = nobody knows."""
     is_running: bool
+    circuit: str
+    """As the loop says: open, closed; "" where no loop tells."""
     unfinished: Run | None
     """A run that began last and has no end: alive, or killed."""
     passes: Mapping[str, Checkpoint]
@@ -72,15 +74,18 @@ def read_overview(
         unfinished = last[0] if last and last[0].finished_at is None else None
         is_running = running.get(facts.job, False)
         every = rhythms[facts.job]
-        said, is_well = _said(facts, every, unfinished, is_running)
+        of_loop = told.get(facts.job) or {}
+        circuit = str(of_loop.get("circuit") or "")
+        said, is_well = _said(facts, every, unfinished, is_running, circuit)
         jobs.append(
             JobOverview(
                 facts=facts,
                 said=said,
                 is_well=is_well,
                 every=every,
-                next_at=_next_at(facts, every, told.get(facts.job) or {}),
+                next_at=_next_at(facts, every, of_loop),
                 is_running=is_running,
+                circuit=circuit,
                 unfinished=unfinished,
                 passes={name: row for (job, name), row in checkpoints.items() if job == facts.job},
             )
@@ -89,7 +94,7 @@ def read_overview(
 
 
 def _said(
-    facts: JobFacts, every: timedelta | None, unfinished: Run | None, is_running: bool
+    facts: JobFacts, every: timedelta | None, unfinished: Run | None, is_running: bool, circuit: str
 ) -> tuple[str, bool]:
     last = facts.last_run
     if is_running:
@@ -102,7 +107,8 @@ def _said(
         return "a limit holds writes back until a person allows them", False
     if has_failed(last):
         times = f", {facts.failures} times in a row" if facts.failures > 1 else ""
-        return f"failing{times}", False
+        circuit_open = ", circuit open" if circuit == "open" else ""
+        return f"failing{times}{circuit_open}", False
     if last.exit_code == EXIT_REJECTED:
         return "ok, its last run set records aside", True
     if last.exit_code in INTERRUPTED:

@@ -135,6 +135,5 @@ def test_how_it_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         stage.place(number)
     stage.sync()
     stage.clock.advance(300)
-    monkeypatch.setattr("ct_mao_sync.cli.render.render_bytes", lambda size: "120 kB")
     monkeypatch.setattr("ct_mao_sync.cli.jobs.JOBS", ("orders", "inventory"))
     stage.check("overview", "overview")

@@ -13,7 +13,9 @@ from simulated_timer import SimulatedTimer
 
 from ct_mao_sync.engine.clock import SimulatedClock, SystemClock
 from ct_mao_sync.engine.report import RunReport
+from ct_mao_sync.engine.rows import Run
 from ct_mao_sync.errors import LockHeld, Problem, RunStopped
+from ct_mao_sync.ops.facts import JobFacts
 from ct_mao_sync.ops.loop import BackgroundTimer, Loop, Turn
 from ct_mao_sync.ops.rhythm import BACK_OFF_MAX_S, is_open, next_delay_s
 
@@ -24,7 +26,7 @@ UNREACHABLE = Problem("unreachable", "MAO does not answer")
 class Scene:
     """A loop whose jobs end as they are told to."""
 
-    def __init__(self, **every_s: float) -> None:
+    def __init__(self, *facts: JobFacts, **every_s: float) -> None:
         self.clock = SimulatedClock(START)
         self.timer = SimulatedTimer(self.clock)
         self.ends: dict[str, Callable[[RunReport], None]] = {}
@@ -36,6 +38,7 @@ class Scene:
             self.timer,
             self.clock,
             rng=random.Random(1),
+            facts=facts,
             on_run=lambda turn, report: self.told.append((turn, report)),
         )
 
@@ -113,6 +116,41 @@ def test_one_success_closes_the_circuit(caplog: pytest.LogCaptureFixture) -> Non
         "circuit open",
         "circuit closed",
     ]
+
+
+def before(failures: int, *, ended_s_ago: float) -> JobFacts:
+    """What a process before this one left behind."""
+    ended = START - timedelta(seconds=ended_s_ago)
+    last = Run("orders-9", "orders", ended - timedelta(seconds=5), ended, 4 if failures else 0)
+    return JobFacts("orders", last, None, failures, None, None, {}, {})
+
+
+@pytest.mark.parametrize(
+    ("failures", "ended_s_ago", "waits_s"),
+    [(0, 10, 0), (2, 10, 0), (3, 10, 890), (9, 600, 300), (9, 3600, 0), (9, -7200, 900)],
+)
+def test_a_circuit_that_was_open_before_a_restart_stays_so(
+    failures: int, ended_s_ago: float, waits_s: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    """(The last: its clock was set back in between.)"""
+    scene = Scene(before(failures, ended_s_ago=ended_s_ago), orders=120, status=120)
+    scene.loop.start()
+
+    scene.timer.advance(timedelta(minutes=20))
+
+    assert scene.began["status"][0] == 0
+    assert scene.began["orders"][0] == pytest.approx(waits_s, abs=50)
+    assert ("at once: ct-mao-sync sync orders" in caplog.text) == (waits_s > 0)
+
+
+def test_one_more_failure_after_a_restart_goes_on_counting() -> None:
+    scene = Scene(before(2, ended_s_ago=10), orders=120)
+    scene.ends["orders"] = fails(4)
+    scene.loop.start()
+
+    scene.timer.advance(timedelta(seconds=1))
+
+    assert (scene.turn("orders").failures, scene.turn("orders").circuit) == (3, "open")
 
 
 def test_a_lock_held_by_a_cron_run_is_no_failure() -> None:
