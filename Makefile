@@ -6,6 +6,9 @@ STAMP := $(VENV)/.installed
 # One more than there are processors: many tests wait for processes and sockets.
 WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1 )))
 
+# As after an installation: the demo alone starts some twenty processes, and each would compile the same modules.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test lint types bench crash simulate clean
 
 help: ## This list

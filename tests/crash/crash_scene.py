@@ -66,9 +66,7 @@ SECRETS = {
 
 
 def environment() -> dict[str, str]:
-    """Compiled modules may be written, as after an installation: most of a short run is importing."""
-    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return inherited | SECRETS | {"PYTHONPATH": str(HERE.parent.parent)}
+    return {**os.environ, **SECRETS, "PYTHONPATH": str(HERE.parent.parent)}
 
 
 class Server:

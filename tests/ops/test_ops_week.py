@@ -64,8 +64,7 @@ OBJECTS_GROWTH_MAX = 300
 
 
 @pytest.fixture(autouse=True)
-def _quick_and_silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("ct_mao_sync.clients.token._PROOF_ROUNDS", 1)
+def _silent() -> Iterator[None]:
     logger = logging.getLogger("ct_mao_sync")
     before = logger.level
     logger.setLevel(logging.CRITICAL)
