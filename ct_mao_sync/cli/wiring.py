@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from ct_mao_sync.cli.job_builders import BUILDERS, jobs_on
 from ct_mao_sync.clients.commercetools import CommercetoolsClient
 from ct_mao_sync.clients.commercetools_import import ImportClient
 from ct_mao_sync.clients.http import HttpClient
+from ct_mao_sync.clients.limiter import Pause
 from ct_mao_sync.clients.manhattan import ManhattanClient
 from ct_mao_sync.clients.token import Grant, TokenSource, commercetools_grant, manhattan_grant
 from ct_mao_sync.config import Config, load_config
@@ -56,6 +58,8 @@ class Application:
     """False: each token is fetched afresh, so that what it may do is known."""
     _clients: list[HttpClient] = field(default_factory=list)
     _budgets: list[RequestBudget] = field(default_factory=list)
+    _pauses: dict[str, Pause] = field(default_factory=dict)
+    """Of each host; of all the clients there ever are."""
 
     def open_store(self, *, dry_run: bool = False) -> Store:
         """A dry run works on a copy: it leaves nothing behind."""
@@ -232,6 +236,7 @@ class Application:
             url_key=url_key,
             rng=self.rng,
             may_write=not self.only_looks,
+            pause=self._pauses.setdefault(urlsplit(base_url).netloc, Pause()),
         )
         self._clients.append(client)
         return client

@@ -21,7 +21,7 @@ from requests.structures import CaseInsensitiveDict
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from ct_mao_sync import __version__
-from ct_mao_sync.clients.limiter import Limiter
+from ct_mao_sync.clients.limiter import Limiter, Pause
 from ct_mao_sync.clients.refusal import Refusal
 from ct_mao_sync.clients.transport import Failure, Transport, TransportFailed, check_base_url
 from ct_mao_sync.clients.verdict import Answer, Judge, Request, parse_http_date
@@ -73,6 +73,7 @@ class HttpClient:
     url_key     the key of the configuration that holds `base_url`, for messages
     on_request  called before each attempt; may raise, to keep a budget
     may_write   False: a write is a bug and is not sent, whoever asks for it
+    pause       of the host, shared with its other clients
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class HttpClient:
         on_request: Callable[[], None] | None = None,
         rng: random.Random | None = None,
         may_write: bool = True,
+        pause: Pause | None = None,
     ) -> None:
         url_key = url_key or f"{remote}.api_url"
         self.remote = remote
@@ -107,7 +109,7 @@ class HttpClient:
         self._answer_max_bytes = answer_max_bytes
         self._rng = rng or random.Random()  # jitter, nothing secret
         self._judge = Judge(remote, self.host, url_key)
-        self._limiter = Limiter(workers, clock, wait_max_s=retry_s)
+        self._limiter = Limiter(workers, clock, wait_max_s=retry_s, pause=pause)
         self._transport = Transport(
             self.base_url, connections=workers, timeout_s=timeout_s, clock=clock, adapter=adapter
         )

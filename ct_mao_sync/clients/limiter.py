@@ -1,4 +1,5 @@
-"""How many requests may be under way at one host, and from when on. Shared by all workers."""
+"""How many requests may be under way at one host, and from when on. Slots are shared by all workers of a
+client, the moment by all clients of the host."""
 
 from __future__ import annotations
 
@@ -12,6 +13,24 @@ DELAY_MAX_S = 30.0
 _POLL_S = 0.02
 
 
+class Pause:
+    """The moment before which nobody asks a host anything. One for all clients of the host in a process: what
+    the server says to one job holds for the others."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._until_s = float("-inf")
+
+    @property
+    def until_s(self) -> float:
+        """On the monotonic clock."""
+        return self._until_s
+
+    def extend(self, until_s: float) -> None:
+        with self._lock:
+            self._until_s = max(self._until_s, until_s)
+
+
 class Limiter:
     """`slots_max` slots and one shared not-before moment. A 429 or 503 sets the moment (the server's
     Retry-After, else a delay that doubles) and halves the slots; 50 good answers give one back.
@@ -19,7 +38,9 @@ class Limiter:
     All waiting goes through `clock.sleep`, so that a stop wakes it and a simulation can steer it.
     """
 
-    def __init__(self, slots_max: int, clock: Clock, *, wait_max_s: float) -> None:
+    def __init__(
+        self, slots_max: int, clock: Clock, *, wait_max_s: float, pause: Pause | None = None
+    ) -> None:
         if slots_max < 1:
             raise ValueError("a limiter needs at least one slot")
         self._slots_max = slots_max
@@ -28,7 +49,7 @@ class Limiter:
         self._wait_max_s = wait_max_s
         self._lock = threading.Lock()
         self._under_way = 0
-        self._not_before_s = float("-inf")
+        self._pause = pause or Pause()
         self._good = 0
         self._delay_s = FIRST_DELAY_S
         self._epoch = 0
@@ -44,7 +65,7 @@ class Limiter:
         while True:
             with self._lock:
                 now_s = self._clock.monotonic()
-                wait_s = min(self._not_before_s, hurry_s) - now_s
+                wait_s = min(self._pause.until_s, hurry_s) - now_s
                 if self._clock.stopping or (wait_s <= 0 and self._under_way < self._slots):
                     self._under_way += 1
                     return self._epoch
@@ -80,5 +101,4 @@ class Limiter:
                 delay_s = self._delay_s
                 if first_warning:
                     self._delay_s = min(self._delay_s * 2, DELAY_MAX_S)
-            moment_s = self._clock.monotonic() + min(max(delay_s, 0.0), self._wait_max_s)
-            self._not_before_s = max(self._not_before_s, moment_s)
+            self._pause.extend(self._clock.monotonic() + min(max(delay_s, 0.0), self._wait_max_s))

@@ -6,7 +6,7 @@ import threading
 
 from clients_wire import a_clock
 
-from ct_mao_sync.clients.limiter import Limiter
+from ct_mao_sync.clients.limiter import Limiter, Pause
 from ct_mao_sync.engine.clock import SystemClock
 
 
@@ -20,6 +20,20 @@ def test_the_server_s_advice_holds_back_everybody() -> None:
     limiter.enter(120)
 
     assert clock.monotonic() == 7.0
+
+
+def test_what_one_client_is_told_holds_back_the_other_clients_of_the_host() -> None:
+    clock = a_clock()
+    pause = Pause()
+    told, other = (Limiter(8, clock, wait_max_s=120, pause=pause) for _ in range(2))
+    elsewhere = Limiter(8, clock, wait_max_s=120)
+    told.push_back(told.enter(120), 7.0)
+
+    elsewhere.enter(120)
+    assert clock.monotonic() == 0
+    other.enter(120)
+    assert clock.monotonic() == 7.0
+    assert (told.slots, other.slots) == (4, 8), "the slots are each client's own"
 
 
 def test_without_advice_the_delay_doubles_and_a_good_answer_resets_it() -> None:
