@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -113,7 +113,13 @@ def limit_options(begins: str) -> Callable[[F], F]:
     return lambda command: cancel(drop(command))
 
 
-class Moment(click.ParamType[Any]):
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[Any]
+else:
+    _ParamType = click.ParamType  # cannot be subscripted in older versions
+
+
+class Moment(_ParamType):
     """A point in time with a zone, e.g. 2026-11-27T21:00:00Z, or a date (midnight UTC), or "2h" ago."""
 
     name = "time"

@@ -84,7 +84,7 @@ def test_a_person_is_asked_only_what_has_no_default(desk: Desk) -> None:
     ran = desk.init(answers=answers)
 
     assert ran.exit_code == 0, ran.output
-    assert ran.stderr.count(": ") >= 7 and "secret" not in ran.stderr.lower().split("wrote")[0]
+    assert ran.stderr.count(":") >= 7 and "secret" not in ran.stderr.lower().split("wrote")[0]
     config = load_config(desk.config, ENV)
     assert config.manhattan.auth_url == "https://mao-auth.test"
     assert config.inventory.location_view == "NET-A"
