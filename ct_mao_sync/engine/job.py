@@ -43,6 +43,11 @@ class Job(Protocol):
     @property
     def skips_by_digest(self) -> bool: ...
     @property
+    def pages_overlap(self) -> bool:
+        """Whether the first records of a page may be written while the last ones of the page before are
+        not answered yet: yes when no record needs what the state remembers of another one."""
+
+    @property
     def target(self) -> str:
         """What a person calls the system that is written to."""
 
@@ -116,6 +121,8 @@ class _ReadsGiven(Protocol):
 
 class OneByOne:
     """For jobs that write each record alone, and whose writes are done when they are answered."""
+
+    pages_overlap = True
 
     def groups(self, wanted: Sequence[tuple[Desired, Any]]) -> Sequence[Sequence[Desired]]:
         return [(desired,) for desired, _ in wanted]

@@ -1,7 +1,8 @@
 """One page of changes: map, skip, read targets, guard, plan, apply, and commit what came of it.
 
 The main thread owns the state; workers plan and write and never touch it. While the records of one page
-are applied, the next page and its targets are read.
+are applied, the next page and its targets are read, and its first records follow when the last ones of this
+page leave workers idle.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from queue import Empty, SimpleQueue
 from typing import Any, Literal
 
 from ct_mao_sync.engine import correlation
@@ -62,6 +64,13 @@ class Prepared:
     """Where to go on after this page; the id of the last change that is in it."""
     cut: bool = False
     """`--limit` was reached in the middle of the page."""
+    begun: bool = False
+    fresh: deque[_Group] = field(default_factory=deque)
+    """Groups whose writes are not written down yet."""
+    queue: deque[_Group] = field(default_factory=deque)
+    """Groups for the next idle worker."""
+    under_way: int = 0
+    """Groups that a worker has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +119,10 @@ class Processor:
     _actionable: int = 0
     _totals: dict[str, int] = field(default_factory=dict)
     _failures: HeldFailures = field(init=False)
+    _running: dict[Future[Any], Prepared] = field(default_factory=dict)
+    """Groups that a worker has, of this page and of the next one."""
+    _done: SimpleQueue[Future[Any]] = field(default_factory=SimpleQueue)
+    """In the order of completion."""
 
     def __post_init__(self) -> None:
         self._failures = HeldFailures(self.job.name, self.job.target)
@@ -187,55 +200,36 @@ class Processor:
 
     # ---- applying --------------------------------------------------------------------------------
 
-    def apply(self, page: Prepared, on_wait: Callable[[], Sequence[Future[Any]]] | None = None) -> None:
-        """Apply a prepared page and commit its outcomes; `on_wait` gives futures of the reading ahead and
-        is called whenever something completes, so that the next page gets ready meanwhile.
+    def apply(self, page: Prepared, read_ahead: Callable[[], Prepared | None] = lambda: None) -> None:
+        """Apply a prepared page and commit its outcomes. `read_ahead` is called whenever something completes,
+        goes on with the next page and gives it when it is prepared.
 
         Raises the error of a system that is in trouble; what was done until then is committed.
         """
-        for outcome in page.outcomes:
-            self._take(outcome)
-        page.targets = self.job.complete_targets(self.store, page.wanted, page.targets)
-        held = self.job.guard(
-            [(w, page.targets.get(w.entity)) for w in page.wanted], self._totals, self.allow
-        )
-        ready: list[Desired] = []
-        for wanted in page.wanted:
-            if wanted.entity in held:
-                self.report.held_back += wanted.entity not in self._rejected
-                self._take(_outcome(wanted, "rejected", rejection=held[wanted.entity]))
-            else:
-                ready.append(wanted)
-        groups = self.job.groups([(wanted, page.targets.get(wanted.entity)) for wanted in ready])
-        if sorted(w.entity for group in groups for w in group) != sorted(w.entity for w in ready):
-            raise RuntimeError(f"the groups of {self.job.name} are not the records of the page")
-        fresh = deque(_Group(group, page.targets, page.bases, 0) for group in groups)
-        queue: deque[_Group] = deque()
-        running: dict[Future[Any], None] = {}  # in the order of submission, which is the order of outcomes
+        self._begin(page)
         trouble: Exception | None = None
-        while fresh or queue or running:
-            few = len(queue) + len(running) < 2 * self.executor.workers
-            if fresh and few and not (trouble or self.stopping()):
-                queue.extend(self._intend_some(fresh))
-            while queue and len(running) < 2 * self.executor.workers and not (trouble or self.stopping()):
-                running[self.executor.submit(self._work, queue.popleft())] = None
-            if trouble or self.stopping():
-                running = {future: None for future in running if not future.cancel()}
-            if not running:
-                break
-            ahead: set[Future[Any]] = set()
+        while True:
+            halt = trouble is not None or self.stopping()
             try:
-                ahead.update(on_wait() if on_wait else ())
+                following = read_ahead()
+                if not halt:
+                    self._feed(page, following)
             except SyncError as error:
                 trouble = trouble or error
-            done, _ = wait(ahead.union(running), timeout=0.5, return_when=FIRST_COMPLETED)
-            for future in [future for future in running if future in done]:
-                del running[future]
+                halt = True
+            if halt:
+                self._running = {f: of for f, of in self._running.items() if not f.cancel()}
+            if not (self._running if halt else page.fresh or page.queue or page.under_way):
+                break
+            for future in self._completed():
+                of = self._running.pop(future, None)
+                if of is None:
+                    continue  # read ahead, or cancelled
+                of.under_way -= 1
                 try:
-                    results = future.result()
-                    for result in results:
+                    for result in future.result():
                         if isinstance(result, _Again):
-                            queue.append(self._once_more(result))
+                            of.queue.append(self._once_more(result))
                         else:
                             self._take(result)
                 except Exception as error:  # also our own bug: first finish and commit what is done
@@ -246,6 +240,67 @@ class Processor:
         self.committer.commit()
         if trouble:
             raise trouble
+
+    def wake_when_done(self, future: Future[Any]) -> None:
+        """`apply` looks at what was read ahead as soon as this is done."""
+        future.add_done_callback(self._done.put)
+
+    def _completed(self) -> list[Future[Any]]:
+        """Waits, for half a second at most, until something is done; all that is done by then."""
+        done: list[Future[Any]] = []
+        try:
+            done.append(self._done.get(timeout=0.5))
+            while True:
+                done.append(self._done.get_nowait())
+        except Empty:
+            return done
+
+    def _begin(self, page: Prepared) -> None:
+        """What is known without a look at the target, and what is held back; the rest in groups."""
+        if page.begun:
+            return
+        page.begun = True
+        for outcome in page.outcomes:
+            self._take(outcome)
+        targets = page.targets = self.job.complete_targets(self.store, page.wanted, page.targets)
+        held = self.job.guard([(w, targets.get(w.entity)) for w in page.wanted], self._totals, self.allow)
+        ready: list[Desired] = []
+        for wanted in page.wanted:
+            if wanted.entity in held:
+                self.report.held_back += wanted.entity not in self._rejected
+                self._take(_outcome(wanted, "rejected", rejection=held[wanted.entity]))
+            else:
+                ready.append(wanted)
+        groups = self.job.groups([(wanted, targets.get(wanted.entity)) for wanted in ready])
+        if sorted(w.entity for group in groups for w in group) != sorted(w.entity for w in ready):
+            raise RuntimeError(f"the groups of {self.job.name} are not the records of the page")
+        page.fresh.extend(
+            _Group(
+                group,
+                {w.entity: targets.get(w.entity) for w in group},
+                {w.entity: page.bases.get(w.entity) for w in group},
+                0,
+            )
+            for group in groups
+        )
+        page.wanted, page.targets, page.bases, page.outcomes = [], {}, {}, []  # each goes with its group
+
+    def _feed(self, page: Prepared, following: Prepared | None) -> None:
+        """Keeps the workers busy: with this page, and when all of it is under way, with the next one."""
+        self._submit(page)
+        if following and self.job.pages_overlap and not (page.fresh or page.queue):
+            self._begin(following)
+            self._submit(following)
+
+    def _submit(self, page: Prepared) -> None:
+        room = 2 * self.executor.workers - len(self._running)
+        if page.fresh and len(page.queue) < room:
+            page.queue.extend(self._intend_some(page.fresh))
+        for _ in range(min(room, len(page.queue))):
+            future = self.executor.submit(self._work, page.queue.popleft())
+            self._running[future] = page
+            page.under_way += 1
+            future.add_done_callback(self._done.put)
 
     def finish_page(self) -> None:
         """At the end of a page: failures with no success after them are the records' own when one read

@@ -262,6 +262,7 @@ class Run:
         self.report.until = window.query_until or until
         window = replace(window, until=until)
         ahead = _ReadAhead(self, scan, window, first)
+        del first  # the source's documents are large
         reached = window.cursor
         while True:
             page, last = ahead.take()
@@ -327,16 +328,18 @@ class _ReadAhead:
         self._got(first)
 
     def start(self, cursor: str | None) -> None:
-        self._page_future = self._run._executor.submit_read(self._run._read, self._scan, self._window, cursor)
+        self._page_future = self._submit(self._run._read, self._scan, self._window, cursor)
 
-    def advance(self) -> Sequence[Future[Any]]:
-        """Go on where something is ready; the futures that are still being waited for. A read that
-        failed is told by `take`, when the records in hand are done."""
+    def advance(self) -> Prepared | None:
+        """Go on where something is ready; the next page as soon as its targets are read. A read that failed
+        is told by `take`, when the records in hand are done."""
         future = self._page_future
-        if future is not None and future.done() and future.exception() is None:
+        if future is not None and _went_well(future):
             self._page_future = None
             self._got(future.result())
-        return [f for f in (self._page_future, self._targets_future) if f and not f.done()]
+        if self._prepared is None or self._targets_future is None or not _went_well(self._targets_future):
+            return None
+        return self._prepared[0]
 
     def take(self) -> tuple[Prepared, bool]:
         """The next page with its targets, and whether it is the last one; waits for it."""
@@ -352,4 +355,13 @@ class _ReadAhead:
         origin: Origin = "sweep" if self._scan.name.startswith("sweep") else "window"
         prepared = self._run._processor.prepare(page.changes, origin, page.cursor)
         self._prepared = (prepared, page.cursor is None)
-        self._targets_future = self._run._executor.submit_read(self._run._processor.read_targets, prepared)
+        self._targets_future = self._submit(self._run._processor.read_targets, prepared)
+
+    def _submit(self, call: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        future = self._run._executor.submit_read(call, *arguments)
+        self._run._processor.wake_when_done(future)
+        return future
+
+
+def _went_well(future: Future[Any]) -> bool:
+    return future.done() and future.exception() is None

@@ -53,6 +53,7 @@ class InventoryJob:
 
     name = NAME
     skips_by_digest = False
+    pages_overlap = False
     target = "commercetools"
 
     def __init__(

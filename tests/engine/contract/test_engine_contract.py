@@ -291,7 +291,9 @@ def test_a_system_in_trouble_stops_the_run_and_keeps_what_was_done(bench: Bench)
 
     report = bench.run()
 
-    assert (report.exit_code, report.counts["written"]) == (4, 4)
+    assert report.exit_code == 4
+    assert {"r000", "r001", "r002", "r003"} <= bench.values.keys()
+    assert report.counts["written"] == len(bench.values), "what was on its way beside it counts"
     assert (bench.codes(), bench.watermark) == ({}, None)
     bench.shelf.always = {}
     bench.run()
