@@ -111,6 +111,7 @@ def _build_inventory(
                 store,
                 clock=application.clock,
                 wait_s=float(inventory.import_wait_seconds),
+                may_fall_back=inventory.writer != "import-api",
             )
         elif under_way:
             raise ConfigError([_no_import_url(application.config, "imports of an earlier run are under way")])

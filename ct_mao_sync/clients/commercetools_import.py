@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -24,6 +24,11 @@ BY_ID_MAX = 20
 """Operations that no page had are asked for one by one, at most so many at a time."""
 CONTAINER_KEPT = "30d"
 """The longest time to live there is: with a container its unfinished operations would go."""
+
+SCOPE = "manage_import_containers"
+"""commercetools docs, scopes: for containers and for what is imported through them."""
+UNUSABLE = frozenset({"forbidden", "import-container-unusable", "project-not-found"})
+"""Codes of RunStopped after which nothing can be imported, and which surely took nothing in."""
 
 PROCESSING = "processing"
 VALIDATION_FAILED = "validationFailed"
@@ -215,7 +220,7 @@ class ImportClient:
             return all(isinstance(each, dict) and isinstance(each.get("state"), str) for each in listed)
 
         for attempt in (1, 2):
-            answer = self.http.send(
+            answer = self._send(
                 "POST",
                 f"{self._root}/inventories/import-containers/{quote(container, safe='')}",
                 json=body,
@@ -239,9 +244,7 @@ class ImportClient:
             "resourceType": _INVENTORY,
             "retentionPolicy": {"strategy": "ttl", "config": {"timeToLive": CONTAINER_KEPT}},
         }
-        answer = self.http.send(
-            "POST", f"{self._root}/import-containers", json=draft, write=True, absent_ok=True
-        )
+        answer = self._send("POST", f"{self._root}/import-containers", json=draft, write=True, absent_ok=True)
         if answer.status == 404:
             raise RunStopped(
                 Problem(
@@ -284,9 +287,19 @@ class ImportClient:
         absent_ok: bool,
         check: Any = None,
     ) -> Answer:
-        return self.http.send(
+        return self._send(
             "GET", self._root + path, params=pairs, write=False, absent_ok=absent_ok, check=check
         )
+
+    def _send(self, method: str, path: str, **more: Any) -> Answer:
+        try:
+            return self.http.send(method, path, **more)
+        except RunStopped as error:
+            if error.problem.code != "forbidden":
+                raise
+            hint = f'give the API client the scope {SCOPE}, or set inventory.writer = "rest"'
+            stopped = RunStopped(replace(error.problem, field="inventory.writer", hint=hint))
+        raise stopped
 
 
 def _operation(row: Mapping[str, Any]) -> Operation:

@@ -8,10 +8,14 @@ entry that is being imported is not written until that is settled, whatever cras
     when the operation is over  the row goes, in the transaction of what came of it
 
 An entry whose row has no operation may be under way or not: the container's open operations tell.
+
+Where the API client may not use the Import API, or there can be no container, `auto` goes on by REST: nothing
+was sent, so what was to be imported is compared once more and written with its version.
 """
 
 from __future__ import annotations
 
+import logging
 import shlex
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +24,7 @@ from datetime import datetime, timedelta
 
 from ct_mao_sync.clients.commercetools_import import (
     IMPORTED,
+    UNUSABLE,
     VALIDATION_FAILED,
     ImportClient,
     ImportFault,
@@ -28,11 +33,13 @@ from ct_mao_sync.clients.commercetools_import import (
 )
 from ct_mao_sync.engine.clock import Clock
 from ct_mao_sync.engine.values import Outcome, Plan, Settled
-from ct_mao_sync.errors import OutcomeUnknown, Rejection, Retriable
+from ct_mao_sync.errors import OutcomeUnknown, Rejection, Retriable, RunStopped
 from ct_mao_sync.mapping.inventory_entry import EntryState, computed_key, split_entity
 from ct_mao_sync.mapping.inventory_writes import ImportEntry
 from ct_mao_sync.state.imports import EntryMark, PendingImport
 from ct_mao_sync.state.store import Store
+
+log = logging.getLogger("ct_mao_sync.run")
 
 LOST_AFTER = timedelta(hours=24)
 LATE_S = 5.0
@@ -62,12 +69,29 @@ class Ended:
     mark: EntryMark | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """Outcome state: it was to be imported and was not sent."""
+
+
 class ImportWriter:
     """`write` is called by workers, everything else by the main thread."""
 
     def __init__(
-        self, client: ImportClient, container: str, store: Store, *, clock: Clock, wait_s: float
+        self,
+        client: ImportClient,
+        container: str,
+        store: Store,
+        *,
+        clock: Clock,
+        wait_s: float,
+        may_fall_back: bool = False,
     ) -> None:
+        """`may_fall_back`: an Import API that cannot be used is no reason to stop."""
+        self._may_fall_back = may_fall_back
+        self._is_usable = True
+        self._was_looked_at = False
+        self._unsent: set[str] = set()
         self._client = client
         self._container = container
         self._clock = clock
@@ -116,6 +140,31 @@ class ImportWriter:
         """The entry's version after an import of an earlier run."""
         return self._over.get(entity)
 
+    def is_usable(self) -> bool:
+        """Looks once in a run, before the first import is planned; makes no container yet."""
+        if self._is_usable and self._may_fall_back and not self._was_looked_at:
+            self._was_looked_at = True
+            try:
+                self._client.has_container(self._container)
+            except RunStopped as error:
+                self._fall_back(error)
+        return self._is_usable
+
+    def _fall_back(self, error: RunStopped) -> None:
+        """From now on nothing is imported; said once. Raises the error where that is no way out."""
+        if not self._may_fall_back or error.problem.code not in UNUSABLE:
+            raise error
+        with self._lock:
+            if self._is_usable:
+                self._is_usable = False
+                log.warning(
+                    "%s: the Import API cannot be used, so this run writes one entry at a time: %s; %s",
+                    error.problem.code,
+                    error.problem.message,
+                    error.problem.hint,
+                    extra={"job": "inventory", "code": error.problem.code},
+                )
+
     def wanted_otherwise(self, entity: str) -> None:
         """Another quantity is wanted by now: the entry is compared again when it is settled."""
         self._outdated.add(entity)
@@ -141,9 +190,14 @@ class ImportWriter:
         """One request. Raises Retriable when the API does not answer again and again."""
         writes: list[ImportEntry] = [plan.writes[0] for plan in plans]
         container = self._container_of[plans[0].entity]
-        self._ensure_container(container)
+        if not self._is_usable:
+            return [self._not_sent(plan) for plan in plans]
         try:
+            self._ensure_container(container)
             statuses = self._client.import_entries(container, [write.body for write in writes])
+        except RunStopped as error:
+            self._fall_back(error)
+            return [self._not_sent(plan) for plan in plans]
         except OutcomeUnknown as error:
             # Not sent again: of two imports of one entry nobody knows which is worked off first.
             with self._lock:
@@ -165,6 +219,9 @@ class ImportWriter:
             if container not in self._ready:
                 self._client.ensure_container(container)
                 self._ready.add(container)
+
+    def _not_sent(self, plan: Plan) -> Outcome:
+        return Outcome(plan.entity, plan.label, "pending", state=Unsent())
 
     def _outcome(self, plan: Plan, write: ImportEntry, status: OperationStatus, now: datetime) -> Outcome:
         if status.state == VALIDATION_FAILED:
@@ -196,7 +253,9 @@ class ImportWriter:
             if isinstance(outcome.state, Ended)
             or (outcome.kind != "pending" and outcome.entity in self._over)
         ]
-        store.settle_imports(over)
+        unsent = [outcome.entity for outcome in outcomes if isinstance(outcome.state, Unsent)]
+        self._unsent.update(unsent)
+        store.settle_imports([*over, *unsent])
         for entity in over:
             self._under_way.pop(entity, None)
             self._over.pop(entity, None)
@@ -209,6 +268,25 @@ class ImportWriter:
             return Settled()
         rows = [row for row in store.open_imports() if row.entity not in self._over]
         found = _Found()
+        found.again.update(dict.fromkeys(self._unsent))
+        self._unsent.clear()
+        if self._is_usable:
+            try:
+                rows = self._follow(store, rows, found, first=first)
+            except RunStopped as error:
+                self._fall_back(error)
+        if not self._is_usable:
+            told = found.again.keys() | {outcome.entity for outcome in found.outcomes}
+            old = [row for row in rows if self._clock.now() - row.at >= LOST_AFTER]
+            found.outcomes += [_lost(row.entity, None) for row in old if row.entity not in told]
+            rows = []  # nothing to wait for
+        self._over.update(found.again)
+        return Settled(found.outcomes, list(found.again), self._pause(rows) if last else None)
+
+    def _follow(
+        self, store: Store, rows: list[PendingImport], found: _Found, *, first: bool
+    ) -> list[PendingImport]:
+        """Asks what became of these; gives the ones that are worth waiting for."""
         if first and self._may_be_others:
             self._followed.update(row.entity for row in rows)  # the run that sent them did not
         if self._may_be_others or any(not row.operation_id for row in rows):
@@ -217,8 +295,7 @@ class ImportWriter:
             rows = [row for row in rows if row.entity in self._followed]
         if rows and (first or self._is_worth_asking(rows)):
             rows = self._sort_out(store, rows, found)
-        self._over.update(found.again)
-        return Settled(found.outcomes, list(found.again), self._pause(rows) if last else None)
+        return rows
 
     def _look_for(self, store: Store, rows: list[PendingImport], found: _Found) -> list[PendingImport]:
         """Gives the rows without operation theirs where it is still open; the others are not under way."""

@@ -159,10 +159,12 @@ class EntryLooks:
     def _without_few_imports(
         self, records: Sequence[EntryWanted], looks: dict[str, EntryLook]
     ) -> dict[str, EntryLook]:
-        """`auto` does not ask the Import API for a handful of entries."""
-        few = [record for record in records if _is_import(looks[record.entity])]
-        if self._rules.writer == "auto" and len(few) < IMPORTS_WORTH_IT:
-            for record in few:
+        """`auto` does not ask the Import API for a handful of entries, nor one that it may not use."""
+        imported = [record for record in records if _is_import(looks[record.entity])]
+        if not imported or self._rules.writer != "auto" or self._imports is None:
+            return looks
+        if len(imported) < IMPORTS_WORTH_IT or not self._imports.is_usable():
+            for record in imported:
                 target = replace(looks[record.entity].target, may_import=False)
                 looks[record.entity] = EntryLook(target, plan_entry(record, target, self._rules))
         return looks

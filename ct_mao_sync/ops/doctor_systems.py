@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from ct_mao_sync.clients.commercetools_import import SCOPE, UNUSABLE
 from ct_mao_sync.clients.commercetools_setup import CommercetoolsSetupClient
 from ct_mao_sync.clients.manhattan_inventory import ManhattanInventoryClient
 from ct_mao_sync.config import Config
 from ct_mao_sync.engine.run import RunOptions
-from ct_mao_sync.errors import EXIT_CONFIG, RecordRejected, SyncError
+from ct_mao_sync.errors import EXIT_CONFIG, RecordRejected, RunStopped, SyncError
 from ct_mao_sync.mapping.locations import plain_location
 from ct_mao_sync.ops.doctor import Check, fault, fault_of, ok, warning
 from ct_mao_sync.ops.reading import Reading
@@ -36,12 +37,13 @@ _SCOPES: Mapping[str, Sequence[tuple[str, ...]]] = {
 
 def check_systems(reading: Reading, jobs: Sequence[str]) -> Iterator[Check]:
     """Both systems, then the jobs on them. A system that does not answer is asked no further."""
-    shop = yield from _check_commercetools(reading, jobs)
+    scopes = yield from _check_commercetools(reading, jobs)
+    shop = scopes is not None
     oms = yield from _check_manhattan(reading)
-    if shop:
+    if scopes is not None:
         yield from _check_setup(reading, jobs)
         if "inventory" in jobs and reading.config.inventory.writer != "rest":
-            yield from _check_import_api(reading)
+            yield from _check_import_api(reading, scopes)
     if oms and "inventory" in jobs:
         yield from _check_stock(reading)
     if shop and oms:
@@ -52,18 +54,21 @@ def check_systems(reading: Reading, jobs: Sequence[str]) -> Iterator[Check]:
 # ---- commercetools ---------------------------------------------------------------------------------------
 
 
-def _check_commercetools(reading: Reading, jobs: Sequence[str]) -> Generator[Check, None, bool]:
+def _check_commercetools(
+    reading: Reading, jobs: Sequence[str]
+) -> Generator[Check, None, frozenset[str] | None]:
+    """The scopes of the token, as far as it says; None where the shop does not answer."""
     area = "commercetools"
     client, since = reading.commercetools(), reading.clock.now() - _LOOK_BACK
     try:
         page = client.read_orders_page(since=since, until=None, after_id=None, limit=1, expand=())
     except SyncError as error:
         yield fault_of(area, error)
-        return False
+        return None
     yield ok(area, f"project {client.project_key} answers on {client.http.host}")
     yield _skew(area, page.server_date, reading, page.elapsed_s)
     yield from _check_scopes(reading.config, client.http.scopes, jobs)
-    return True
+    return client.http.scopes
 
 
 def _check_scopes(config: Config, scopes: frozenset[str], jobs: Sequence[str]) -> Iterator[Check]:
@@ -119,14 +124,31 @@ def _check_setup(reading: Reading, jobs: Sequence[str]) -> Iterator[Check]:
         yield ok(area, f"has the {len(wanted)} channels, states and types that are needed")
 
 
-def _check_import_api(reading: Reading) -> Iterator[Check]:
-    area, client, key = "commercetools", reading.import_api(), reading.config.inventory.import_container
+def _check_import_api(reading: Reading, held: frozenset[str]) -> Iterator[Check]:
+    area, client, inventory = "commercetools", reading.import_api(), reading.config.inventory
     if client is None:
         return  # then the job writes by REST, or has said what is missing
+    key = inventory.import_container
+    cure = f'give the API client the scope {SCOPE}, or set inventory.writer = "rest"'
+    project = reading.config.commercetools.project_key
     try:
         there = client.has_container(key)
+    except RunStopped as error:
+        if inventory.writer == "auto" and error.problem.code in UNUSABLE:
+            said = f"the Import API cannot be used ({error.problem.message}); entries are written one by one"
+            yield warning(area, said, error.problem.hint)
+        else:
+            yield fault_of(area, error, "Import API")
+        return
     except SyncError as error:
         yield fault_of(area, error, "Import API")
+        return
+    if not there and held and held.isdisjoint({f"{SCOPE}:{project}", f"manage_project:{project}"}):
+        said = f"there is no import container {key}, and the token has no scope {SCOPE} to make it"
+        if inventory.writer == "auto":
+            yield warning(area, f"{said}; entries are written one by one", cure)
+        else:
+            yield fault(area, said, cure)
         return
     yield ok(area, f"the import container {key} is {'there' if there else 'not there yet; a run makes it'}")
 

@@ -148,8 +148,30 @@ def test_a_token_without_the_scopes_that_the_jobs_need(stage: Stage) -> None:
     assert said == [
         "the token has no scope manage_orders, which orders needs",
         "the token has no scope manage_products, which inventory needs",
-        "Import API: commercetools (ct.test) forbids GET /sandbox/import-containers/ct-mao-sync (403)",
     ]
+
+
+@pytest.mark.parametrize("scopes", [(), ("view_import_containers",)])
+@pytest.mark.parametrize(("writer", "level", "code"), [("auto", "warning", 0), ("import-api", "fault", 5)])
+def test_a_token_that_may_not_import(
+    stage: Stage, scopes: tuple[str, ...], writer: str, level: str, code: int
+) -> None:
+    """`auto` writes by REST then; `import-api` cannot run."""
+    stage.sandbox.commercetools.client_scopes = (
+        "view_orders",
+        "manage_orders",
+        "view_payments",
+        "manage_products",
+        "view_channels",
+        *scopes,
+    )
+    text = stage.config_path.read_text().replace("[inventory]", f'[inventory]\nwriter = "{writer}"')
+    stage.config_path.write_text(text)
+
+    (found,) = [check for check in checks(stage, code=code) if "manage_import_containers" in check["cure"]]
+
+    assert found["level"] == level
+    assert 'inventory.writer = "rest"' in found["cure"]
 
 
 def test_clocks_that_differ(stage: Stage) -> None:

@@ -355,6 +355,106 @@ def test_a_container_for_something_else_stops_the_run(network: Watched) -> None:
     assert report.problem is not None and report.problem.code == "import-container-unusable"
 
 
+# ---- an Import API that may not be used ------------------------------------------------------------
+
+WITHOUT_IMPORTS = ("view_orders", "view_products", "manage_products", "view_channels")
+
+
+def forbid(stocked: Watched, *scopes: str) -> None:
+    stocked.bench.sandbox.commercetools.client_scopes = (*WITHOUT_IMPORTS, *scopes)
+    for path in stocked.bench.config_path.parent.glob("token-*"):
+        path.unlink()
+
+
+def ready_to_import(folder: Path) -> Watched:
+    """`auto` would import every entry now."""
+    stocked = Watched(folder)
+    stocked.restock(50)
+    stocked.sync()
+    stocked.restock(80)
+    return stocked
+
+
+@pytest.mark.parametrize(
+    ("scopes", "is_there"), [((), False), ((), True), (("view_import_containers",), False)]
+)
+def test_auto_goes_on_by_rest_where_the_client_may_not_import(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, scopes: tuple[str, ...], is_there: bool
+) -> None:
+    """Forbidden at the look, or only when the container is to be made."""
+    stocked = ready_to_import(tmp_path)
+    if is_there:
+        commercetools_import.create_container(
+            stocked.world, {"key": "ct-mao-sync", "resourceType": "inventory"}
+        )
+    forbid(stocked, *scopes)
+
+    report = stocked.sync()
+
+    assert (report.exit_code, report.counts["written"], report.counts["pending"]) == (0, 60, 0)
+    assert report.read == 60
+    stocked.assert_in_line()
+    assert (stocked.imported, stocked.open_imports()) == ([], [])
+    (warning,) = [each.getMessage() for each in caplog.records if "Import API" in each.getMessage()]
+    assert "scope manage_import_containers" in warning
+    assert 'inventory.writer = "rest"' in warning
+    stocked.bench.clock.advance(300)
+    assert stocked.sync().counts["written"] == 0
+
+
+def test_auto_goes_on_by_rest_where_the_container_is_for_something_else(tmp_path: Path) -> None:
+    stocked = ready_to_import(tmp_path)
+    commercetools_import.create_container(stocked.world, {"key": "ct-mao-sync", "resourceType": "price"})
+
+    report = stocked.sync()
+
+    assert (report.exit_code, report.counts["written"]) == (0, 60)
+    stocked.assert_in_line()
+
+
+def test_a_first_run_without_the_scope_is_no_less(tmp_path: Path) -> None:
+    stocked = Watched(tmp_path)
+    forbid(stocked)
+
+    report = stocked.sync()
+
+    assert report.exit_code == 0
+    stocked.assert_in_line()
+
+
+def test_import_api_by_name_stops_and_names_the_scope(network: Watched) -> None:
+    forbid(network)
+    before = network.shown()
+
+    report = network.sync()
+
+    assert (report.exit_code, network.shown()) == (5, before)
+    assert report.problem is not None
+    assert report.problem.code == "forbidden"
+    assert "scope manage_import_containers" in report.problem.hint
+
+
+def test_what_was_under_way_when_the_scope_went_waits_and_is_compared_in_the_end(tmp_path: Path) -> None:
+    """Nobody may ask what became of it, so it is written no other way until it is surely over."""
+    stocked = ready_to_import(tmp_path)
+    slow(stocked, 7200)
+    assert stocked.sync().counts["pending"] > 0
+    forbid(stocked)
+    stocked.restock(90)
+
+    for _ in range(2):
+        report = stocked.sync()
+        assert report.exit_code in (0, 3)
+        assert stocked.open_imports() or report.counts["rejected"]
+        stocked.bench.clock.advance(25 * 3600)
+    stocked.sync()
+    stocked.bench.clock.advance(3600)
+    stocked.sync()
+
+    assert stocked.open_imports() == []
+    stocked.assert_in_line()
+
+
 @pytest.fixture
 def small_containers(monkeypatch: pytest.MonkeyPatch) -> None:
     # A container is chosen for what is written down at once.
