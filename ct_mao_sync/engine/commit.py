@@ -101,12 +101,12 @@ class Committer:
             )
 
     def _record_dead_letters(self, outcomes: list[Outcome]) -> None:
-        closed = [
-            o.entity
+        closed = {
+            o.entity: o.version
             for o in outcomes
             if o.kind in ("written", "unchanged", "pending")
             or (o.kind == "skipped" and not o.reason.startswith("waiting as dead letter"))
-        ]
+        }
         if closed:
             self.store.close_dead_letters(self.job.name, closed, run=self.run, at=self.clock.now())
         for outcome in outcomes:

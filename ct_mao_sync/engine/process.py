@@ -362,7 +362,8 @@ class Processor:
             if isinstance(planned, Rejection):
                 results.append(_outcome(wanted, "rejected", rejection=planned, attempted=attempted))
             elif isinstance(planned, Skip):
-                results.append(_outcome(wanted, "skipped", reason=planned.reason, attempted=attempted))
+                skipped = _outcome(wanted, "skipped", reason=planned.reason, attempted=attempted)
+                results.append(replace(skipped, digest="") if planned.outdated else skipped)
             elif not planned.writes:
                 kind = "rejected" if planned.rejection else "pending" if planned.pending else "unchanged"
                 results.append(

@@ -38,10 +38,14 @@ class RunReport:
     """Passes that were left where they are because the requests of the hour ran short."""
     held_back: int = 0
     """Writes that a blast-radius limit holds back."""
-    dead_letters: int = 0
-    """Rejected records that wait now; a number that does not exist cannot wait."""
     elapsed_s: float = 0.0
     requests: int = 0
+    _waiting: set[str] = field(default_factory=set)
+
+    @property
+    def dead_letters(self) -> int:
+        """Records that this run set aside, each once; a number that does not exist cannot wait."""
+        return len(self._waiting)
 
     @property
     def read(self) -> int:
@@ -56,12 +60,15 @@ class RunReport:
 
     def add(self, outcome: Outcome) -> None:
         self.counts[outcome.kind] += 1
+        if outcome.kind != "skipped":
+            self._waiting.discard(outcome.entity)
         if outcome.kind == "skipped":
             # The number of the dead letter is for `trace`; here they are one kind.
             waits = outcome.reason.startswith("waiting as dead letter")
             self.skip_reasons["waiting in the queue of dead letters" if waits else outcome.reason] += 1
         elif outcome.kind == "rejected" and outcome.rejection:
-            self.dead_letters += bool(outcome.entity)
+            if outcome.entity:
+                self._waiting.add(outcome.entity)
             if len(self.rejected) < REJECTED_SHOWN_MAX:
                 self.rejected.append((outcome.entity, outcome.label, outcome.rejection))
 

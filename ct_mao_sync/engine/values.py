@@ -78,6 +78,8 @@ class Skip:
     reason: str
     missing: Literal["", "source", "target"] = ""
     """One side does not have the record at all; shown by reconcile."""
+    outdated: bool = False
+    """The target has a newer state of the record: this one is not the last one applied."""
 
 
 @dataclass(frozen=True, slots=True)

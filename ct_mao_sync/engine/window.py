@@ -48,14 +48,16 @@ def plan_window(
                 )
             ]
         )
+    overlap = timedelta(seconds=scan.overlap_s)
     if since is None:
         assert beginning is not None
-        lower = beginning - timedelta(seconds=scan.overlap_s)
+        lower = beginning - overlap
     else:
         lower = since
     # Exploring earlier time never moves the watermark backwards (max below); later time must not be
-    # left out, so it moves only when the window begins at or before it.
-    moves = since is None or beginning is None or since <= beginning
+    # left out, nor rows of the overlap that became visible late, so it moves only when all are read.
+    needed = watermark - overlap if watermark else scan.start_at
+    moves = since is None or needed is None or since <= needed
     return Window(
         since=lower,
         until=None,

@@ -293,7 +293,7 @@ class OrdersJob(OneByOne):
         if isinstance(planned, Rejection):
             return planned
         if not planned.writes and planned.reason and not planned.pending:
-            return Skip(planned.reason)
+            return Skip(planned.reason, outdated=planned.outdated)
         return Plan(
             entity=wanted.entity,
             label=wanted.label,

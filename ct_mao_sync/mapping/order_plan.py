@@ -173,6 +173,8 @@ class OrderPlan:
     """Why nothing is to be done although shop and MAO differ, "" when they agree."""
     pending: bool = False
     """A late cancellation is still being decided in MAO."""
+    outdated: bool = False
+    """MAO has a newer version of the order."""
 
 
 def export_refusal(
@@ -231,7 +233,7 @@ def plan_order(
         return _plan_archived(wanted, target, sent, rules)
     if sent is not None and 0 < wanted.version < sent.version:
         # A late read of the source must not bring back what a newer version has changed since.
-        return OrderPlan((), "an older version of the order than the one that MAO has")
+        return OrderPlan((), "an older version of the order than the one that MAO has", outdated=True)
     if wanted.cancelled:
         return _plan_cancellation(wanted, target, sent, rules)
     return _plan_update(wanted, target, sent, rules)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -88,15 +88,17 @@ class DeadLetters(StateFile):
             raise RuntimeError(f"dead letter of {job} {entity} is not there after it was written")
         return stored
 
-    def close_dead_letters(self, job: str, entities: Iterable[str], *, run: str, at: datetime) -> int:
+    def close_dead_letters(self, job: str, versions: Mapping[str, int], *, run: str, at: datetime) -> int:
         """Takes the entries of these entities off the queue, discarded ones too, because the entity has
-        succeeded or needs nothing any more. Each leaves an event. Returns how many there were."""
+        succeeded or needs nothing any more, in this version of it (0 = it has none, or is gone): a late read
+        of an older one settles nothing. Each leaves an event. Returns how many there were."""
         with self.atomic():
             found = [
                 _dead_letter(row)
                 for row in self._rows_in(
-                    "SELECT * FROM dead_letters WHERE job = ? AND entity IN", entities, [job]
+                    "SELECT * FROM dead_letters WHERE job = ? AND entity IN", versions, [job]
                 )
+                if not 0 < versions[row["entity"]] < row["version"]
             ]
             self._write_many("DELETE FROM dead_letters WHERE id = ?", [(letter.id,) for letter in found])
             self._write_many(

@@ -59,8 +59,17 @@ def test_a_source_without_a_clock_stops_the_run() -> None:
         until_of(fresh(), SCAN, server_now=None, elapsed_s=0, source="s")
 
 
-@pytest.mark.parametrize(("since", "moves"), [(T - HOUR, True), (T, True), (T + timedelta(seconds=1), False)])
-def test_exploring_moves_the_watermark_only_when_it_begins_at_or_before_it(
+@pytest.mark.parametrize(
+    ("since", "moves"),
+    [
+        (T - HOUR, True),
+        (T - timedelta(seconds=120), True),
+        (T - timedelta(seconds=119), False),
+        (T, False),
+        (T + timedelta(seconds=1), False),
+    ],
+)
+def test_exploring_moves_the_watermark_only_when_it_reads_the_overlap_too(
     since: datetime, moves: bool
 ) -> None:
     window = fresh(since=since)

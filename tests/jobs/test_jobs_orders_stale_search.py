@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
 from orders_bench import Bench
 
+from ct_mao_sync.clients.commercetools import CommercetoolsClient
 from ct_mao_sync.sandbox.commercetools_orders import changing_address, edit_order
 
 LAG_S = 30.0
@@ -58,3 +62,33 @@ def test_an_order_that_only_we_have_written_costs_no_read_of_its_own(tmp_path: P
 
     assert bench.log.total("manhattan", method="GET") == 0
     assert _city(bench) == "Elsewhere"
+
+
+def test_a_late_read_of_the_shop_hides_no_later_change_that_goes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A -> B, a replica that still shows A, and then A for good: the key of a state that was not applied
+    must not be taken for the last one applied."""
+    bench = Bench(tmp_path)
+    read = CommercetoolsClient.read_orders_page
+    pages: list[Any] = []
+
+    def read_page(client: CommercetoolsClient, **options: Any) -> Any:
+        pages.append(read(client, **options))
+        return replace(pages[-1], results=pages[0].results) if late else pages[-1]
+
+    late = False
+    monkeypatch.setattr(CommercetoolsClient, "read_orders_page", read_page)
+    entity = _exported(bench)
+    before = _city(bench)
+    edit_order(bench.sandbox.world, entity, changing_address(city="Nowhere"))
+    bench.sync()
+    late = True
+    assert bench.sync().counts["skipped"] == 1
+    assert _city(bench) == "Nowhere"
+
+    late = False
+    edit_order(bench.sandbox.world, entity, changing_address(city=before))
+    bench.sync()
+
+    assert _city(bench) == before

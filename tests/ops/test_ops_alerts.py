@@ -61,7 +61,7 @@ class Scene:
     def letters(self, count: int, job: str = "orders") -> None:
         known = {letter.entity for letter in self.store.dead_letters()}
         wanted = {f"order-{n}" for n in range(count)}
-        self.store.close_dead_letters(job, known - wanted, run="r", at=self.clock.now())
+        self.store.close_dead_letters(job, dict.fromkeys(known - wanted, 0), run="r", at=self.clock.now())
         for entity in sorted(wanted - known):
             self.store.put_dead_letter(
                 job=job,

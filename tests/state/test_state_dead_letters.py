@@ -68,7 +68,7 @@ def test_one_entity_has_one_entry_that_keeps_its_number(store: Store) -> None:
 
 def test_a_number_is_never_given_twice(store: Store) -> None:
     first = put(store)
-    store.close_dead_letters("orders", ["id-1"], run="r2", at=NOW)
+    store.close_dead_letters("orders", {"id-1": 0}, run="r2", at=NOW)
 
     assert put(store).id != first.id
 
@@ -90,11 +90,20 @@ def test_the_queue_can_be_narrowed(store: Store) -> None:
     }
 
 
+@pytest.mark.parametrize(("version", "closes"), [(0, True), (2, False), (3, True), (4, True)])
+def test_a_late_read_of_an_older_version_settles_nothing(store: Store, version: int, closes: bool) -> None:
+    put(store, version=3)
+
+    store.close_dead_letters("orders", {"id-1": version}, run="r2", at=NOW)
+
+    assert (store.dead_letters() == []) is closes
+
+
 def test_success_closes_the_entry_and_leaves_a_trace(store: Store) -> None:
     letter = put(store)
     put(store, job="status")
 
-    assert store.close_dead_letters("orders", ["id-1", "never failed"], run="r2", at=NOW) == 1
+    assert store.close_dead_letters("orders", {"id-1": 0, "never failed": 0}, run="r2", at=NOW) == 1
     assert [left.job for left in store.dead_letters()] == ["status"]
     (event,) = store.events("N-1")
     assert (event.run, event.action, event.subject, event.detail) == (

@@ -579,6 +579,17 @@ def test_looking_only_at_later_time_leaves_the_watermark(bench: Bench) -> None:
     assert bench.values == {"one": "A"}
 
 
+def test_looking_at_a_part_of_the_overlap_passes_over_no_row_that_became_visible_late(bench: Bench) -> None:
+    bench.run()
+    bench.later(minutes=30)
+    bench.shop.rows["late"] = Row("A", 1, NOW - timedelta(seconds=100))
+
+    bench.run(since=NOW - timedelta(seconds=30))
+    bench.run()
+
+    assert bench.values == {"late": "A"}
+
+
 def test_looking_only_until_then_moves_the_watermark_no_further(bench: Bench) -> None:
     bench.run()
     bench.later(minutes=30)
