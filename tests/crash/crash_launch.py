@@ -1,20 +1,14 @@
-"""`ct-mao-sync`, killed by its own hand: at its n-th SQL statement, or by the kernel in the middle of the
-write that makes a file longer than n bytes, as when the power fails during a commit; or at its first write
-into the outbox: before it, in the middle of it, after it.
-
-    python crash_launch.py statement=17 --config … sync orders
-    python crash_launch.py bytes=40000 --config … sync orders
-    python crash_launch.py outbox=half --config … sync returns
+"""A process that dies by its own hand: at its n-th SQL statement (`statement=17`), or by the kernel in the
+middle of the write that makes a file longer than n bytes (`bytes=40000`), as when the power fails during a
+commit; or at its first write into the outbox: before it, in the middle of it, after it (`outbox=half`).
 """
 
 from __future__ import annotations
 
 import os
 import resource
-import runpy
 import signal
 import sqlite3
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +51,9 @@ def die_at_outbox(where: str) -> None:
     os.write = write_and_die  # type: ignore[assignment]
 
 
-if __name__ == "__main__":
-    what, _, detail = sys.argv.pop(1).partition("=")
+def die(how: str) -> None:
+    what, _, detail = how.partition("=")
     if what == "outbox":
         die_at_outbox(detail)
     else:
         {"statement": die_at_statement, "bytes": die_at_bytes}[what](int(detail))
-    runpy.run_module("ct_mao_sync", run_name="__main__", alter_sys=True)

@@ -15,6 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from forks import Forked, Forks
+
 HERE = Path(__file__).parent
 STATE = "ct-mao-sync.sqlite3"
 SEED = 5
@@ -70,9 +72,10 @@ def environment() -> dict[str, str]:
 
 
 class Server:
-    """The process of `crash_server.py`."""
+    """The process of `crash_server.py`, and the one that starts those it kills."""
 
     def __init__(self) -> None:
+        self.forks = Forks()
         self._process = subprocess.Popen(
             [sys.executable, str(HERE / "crash_server.py")],
             cwd=HERE.parent.parent,
@@ -96,6 +99,7 @@ class Server:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(timeout=10)
+        self.forks.close()
 
     def _answer(self) -> Any:
         assert self._process.stdout is not None
@@ -122,16 +126,14 @@ class Machine:
         config = CONFIG.format(**server.urls, page_size=page_size)
         (folder / "config.toml").write_text(config, encoding="utf-8")
 
-    def start(self, *arguments: str, launch: str = "") -> subprocess.Popen[str]:
+    def start(self, *arguments: str, launch: str = "") -> Forked:
         """`launch`: a way to die that `crash_launch.py` knows."""
-        begin = [str(HERE / "crash_launch.py"), launch] if launch else ["-m", "ct_mao_sync"]
-        process = subprocess.Popen(
-            [sys.executable, *begin, *(arguments or ("sync", "orders"))],
-            cwd=self.folder,
+        process = self.server.forks.start(
+            *(arguments or ("sync", "orders")),
+            folder=self.folder,
             env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+            before=("crash_launch", "die", launch) if launch else None,
+            path=[HERE],
         )
         self.server.do("name", pid=process.pid)
         return process
@@ -173,14 +175,15 @@ class Machine:
         return twin
 
 
-def wait_for(process: subprocess.Popen[str], timeout_s: float = 60) -> Ended:
+def wait_for(process: Forked, timeout_s: float = 60) -> Ended:
     started_s = time.monotonic()
     try:
         stdout, stderr = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
         process.kill()
-        stdout, stderr = process.communicate()
+        stdout, stderr = process.communicate(timeout=10)
         raise AssertionError(f"still running after {timeout_s} s: {stdout}{stderr}") from None
+    assert process.returncode is not None
     return Ended(process.returncode, stdout, stderr, time.monotonic() - started_s)
 
 
