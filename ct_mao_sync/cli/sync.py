@@ -127,10 +127,7 @@ def run_jobs(
     from ct_mao_sync.cli.wiring import open_application, stop_on_signals
     from ct_mao_sync.errors import SyncError, worst_exit_code
 
-    # Pages of documents make many objects and no circles: looking for circles all the time costs a third of
-    # the processor time of a large run.
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    gc.freeze()  # what is imported stays: no use to look through it for circles (see main)
     wanted = global_options_of(context)
     set_up_logging(log_format=wanted.log_format, verbose=wanted.verbose)
     reports: list[RunReport] = []
