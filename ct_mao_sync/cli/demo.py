@@ -165,17 +165,24 @@ class Show:
         return self.sandbox.world.mao.orders[order_id]
 
 
+def _introduce(show: Show) -> None:
+    from ct_mao_sync.cli.render import wrap
+
+    world, servers = show.sandbox.world, show.servers
+    for text in (
+        f"Two systems are simulated on this machine: commercetools with {len(world.ct.orders)} orders on "
+        f"{servers.commercetools_url}, and Manhattan Active Omni (MAO), empty, on {servers.manhattan_url}.",
+        f"Everything of the demo is in {show.folder}",
+    ):
+        click.echo(wrap(text))
+
+
 def _play(show: Show) -> None:
     from ct_mao_sync.cli.demo_inventory import show_inventory
     from ct_mao_sync.cli.demo_returns import show_returns
     from ct_mao_sync.cli.demo_status import show_status
 
-    world = show.sandbox.world
-    click.echo(
-        f"Two systems are simulated on this machine: commercetools with {len(world.ct.orders)} orders on "
-        f"{show.servers.commercetools_url},\nManhattan Active Omni (MAO), empty, on "
-        f"{show.servers.manhattan_url}. Everything of the demo is in {show.folder}"
-    )
+    _introduce(show)
     show.say(
         "Look before anything is written",
         "--dry-run shows each write. It writes nothing anywhere and moves no watermark.",

@@ -170,7 +170,7 @@ def _ask(given: dict[str, Any], extra: dict[str, Any], *, for_systemd: bool) -> 
         start_at=_start(given, answer, now),
         location_view=answer(
             "location_view",
-            "MAO view of the stock by location (empty: no inventory yet)",
+            "MAO view of the stock by location (empty: none yet)",
             "",
             "inventory.location_view",
         ),
@@ -203,7 +203,7 @@ def _start(given: dict[str, Any], answer: Any, now: Any) -> Any:
         return given["start_at"]
     text = answer(
         "start_at",
-        "Orders created since then are exported",
+        "Export orders created since",
         now.isoformat().replace("+00:00", "Z"),
         "orders.start_at",
     )
@@ -245,35 +245,43 @@ def _tell(
     """What is there now, and what to type next; on stderr, like the questions."""
     import shlex
 
-    def say(text: str = "") -> None:
-        click.echo(text, err=True)
+    from ct_mao_sync.cli.render import wrap_err
+
+    def say(text: str) -> None:
+        click.echo(wrap_err(text, indent="  ", hang="    "), err=True)
+
+    def show(command: str) -> None:
+        """To be pasted, so it stays one line."""
+        click.echo(f"  {command}", err=True)
 
     for file in files:
-        say(f"wrote {file}")
+        click.echo(f"wrote {file}", err=True)
     here = (
         f"--config {shlex.quote(str(config.path))} " if config.path != Path("config.toml").absolute() else ""
     )
-    say("next:")
+    click.echo("next:", err=True)
     names = sorted({origin[4:] for origin in config.references.values() if origin.startswith("env:")})
     secret_files = sorted({origin for origin in config.references.values() if origin.startswith("file:")})
     if names and (new_config or systemd or cron):
-        say(f"  export {' '.join(f'{name}=…' for name in names)}")
+        for name in names:
+            show(f"export {name}=…")
         if systemd or cron:
-            say(f"  or rather, for the units: those lines, without export, in {config.base_dir}/environment")
+            say(f"or rather, for the units: those lines, without export, in {config.base_dir}/environment")
     if secret_files:
         folder = config.base_dir / "credentials"
         shown = ", ".join(Path(origin[5:]).name for origin in secret_files)
-        say(f"  put each secret alone into a file of {folder} (mode 0600): {shown}")
+        say(f"put each secret alone into a file of {folder} (mode 0600): {shown}")
         if any("${" in origin for origin in secret_files):
-            say(f"  export CREDENTIALS_DIRECTORY={folder}    (for commands typed by hand)")
+            say("for commands typed by hand:")
+            show(f"export CREDENTIALS_DIRECTORY={shlex.quote(str(folder))}")
     if new_config is not None:
-        say(f"  look through {new_config}, above all [mapping.shipping_methods] and [orders]")
-        say(f"  ct-mao-sync {here}doctor")
-        say(f"  ct-mao-sync {here}sync orders --dry-run")
+        say(f"look through {new_config}, above all [mapping.shipping_methods] and [orders]")
+        show(f"ct-mao-sync {here}doctor")
+        show(f"ct-mao-sync {here}sync orders --dry-run")
     if systemd is not None:
         timers = " ".join(file.name for file in files if file.suffix == ".timer")
-        say("  useradd --system --home-dir /var/lib/ct-mao-sync ct-mao-sync")
-        say(f"  systemctl daemon-reload && systemctl enable --now {timers}")
-        say("  or, instead of the timers: systemctl enable --now ct-mao-sync.service")
+        show("useradd --system --home-dir /var/lib/ct-mao-sync ct-mao-sync")
+        show(f"systemctl daemon-reload && systemctl enable --now {timers}")
+        say("or, instead of the timers: systemctl enable --now ct-mao-sync.service")
     if cron is not None:
-        say(f"  crontab {cron}")
+        show(f"crontab {shlex.quote(str(cron))}")

@@ -22,7 +22,7 @@ from ct_mao_sync.models.json import dump_json
 
 CURES_SHOWN_MAX = 3
 _PROGRAM = rf"ct-mao-sync(?= (?:--|{'|'.join(COMMANDS)}))|chmod \d+|ls -ld?|df -h|ps -p|mv|rm -f|systemctl"
-_WORD = r"""(?:'[^']*'|"[^"]*"|[^\s'";,)]|[;,](?=[^\s;]))+"""
+_WORD = r"""(?:'[^']*'|"[^"]*"|[^\s'";,()]|[;,](?=[^\s;]))+"""
 _TOGETHER = re.compile(rf"(?<![\w./-])(?:{_PROGRAM})(?: {_WORD})+|\d (?:s|min|h|days|kB|MB|GB)\b")
 """Commands: the words up to a stop, a bracket or the end, quoted words whole. Numbers with a unit."""
 _REPLAY = re.compile(rf"ct-mao-sync replay-errors(?: --\w+ {_WORD})*")
@@ -40,9 +40,9 @@ def print_json(document: Any) -> None:
 
 def render_problem(problem: Problem) -> str:
     """error: code, then the message, then the hint, indented below each other; for stderr."""
-    lines = [f"error: {problem.code}", _wrap_err(one_line(problem.message), indent="  ")]
+    lines = [f"error: {problem.code}", wrap_err(one_line(problem.message), indent="  ")]
     if problem.hint:
-        lines.append(_wrap_err(f"hint: {one_line(problem.hint)}", hang="  "))
+        lines.append(wrap_err(f"hint: {one_line(problem.hint)}", hang="  "))
     correlation_id = problem.context.get("correlation_id")
     if correlation_id:
         lines.append(f"  (correlation id {one_line(str(correlation_id))})")
@@ -148,11 +148,11 @@ def print_report(report: RunReport) -> None:
         _print_cures(report)
     held_back = [problem for _, _, problem in report.rejected if problem.code.endswith("-limit")]
     if held_back:
-        click.echo(_wrap_err(f"hint: {one_line(held_back[0].hint)}", hang="  "), err=True)
+        click.echo(wrap_err(f"hint: {one_line(held_back[0].hint)}", hang="  "), err=True)
     if report.problem:
         click.echo(render_problem(report.problem), err=True)
         if report.ended_early_code in (EXIT_RETRIABLE, EXIT_STOPPED) and not report.dry_run:
-            click.echo(_wrap_err(_what_is_safe(report), indent="  "), err=True)
+            click.echo(wrap_err(_what_is_safe(report), indent="  "), err=True)
 
 
 def _print_cures(report: RunReport) -> None:
@@ -188,12 +188,12 @@ def wrap(text: str, *, indent: str = "", hang: str = "", width: int | None = Non
     return filled.replace("\0", " ")
 
 
-def _wrap_err(text: str, *, indent: str = "", hang: str = "") -> str:
+def wrap_err(text: str, *, indent: str = "", hang: str = "") -> str:
+    """Like `wrap`, for stderr; where no terminal is (a journal, a file) a line stays one, for grep."""
     return _wrap_if_seen(text, sys.stderr, indent=indent, hang=hang)
 
 
 def _wrap_if_seen(text: str, stream: TextIO, *, indent: str = "", hang: str = "") -> str:
-    """Like `wrap`; where no terminal is (a pipe, a journal) a line stays one, for grep."""
     import os
 
     is_seen = stream.isatty() or "COLUMNS" in os.environ

@@ -73,6 +73,7 @@ def check(context: click.Context) -> None:
     config = _open(context)
     import shutil
 
+    from ct_mao_sync.cli.render import wrap
     from ct_mao_sync.errors import EXIT_STOPPED, SyncError
     from ct_mao_sync.state.database import damaged
     from ct_mao_sync.state.store import Store
@@ -98,13 +99,13 @@ def check(context: click.Context) -> None:
         "mode": f"{mode:04o}",
         "rows": dict(facts.rows),
     }
-    lines = [
-        f"{path}",
-        f"  sound, schema {facts.schema}, {_size(facts.size_bytes)}, of it free {_size(facts.free_bytes)}; "
-        f"disk free {_size(disk_free)}",
+    said = [
+        f"sound, schema {facts.schema}, {_size(facts.size_bytes)}, of it free {_size(facts.free_bytes)}; "
+        f"disk free {_size(disk_free)}"
     ]
     if mode & 0o077:
-        lines.append(f"  warning: mode {mode:04o}, others can read it: chmod 600 {path}")
+        said.append(f"warning: mode {mode:04o}, others can read it: chmod 600 {path}")
+    lines = [f"{path}", *(wrap(each, indent="  ", hang="    ") for each in said)]
     width = max((len(name) for name in facts.rows), default=0)
     lines += [f"  {name:{width}}  {count:>9,}" for name, count in facts.rows.items()]
     _result(context, document, "\n".join(lines))
@@ -151,14 +152,14 @@ def prune(context: click.Context, days: int, history_days: int, dry_run: bool) -
             after = store.facts().size_bytes
     except SyncError as error:
         _fail(context, error, config.state_path)
-    told = (
-        ", ".join(f"{count:,} {table}" for table, count in gone.items() if count) or "nothing is old enough"
-    )
+    told = ", ".join(f"{count:,} {table}" for table, count in gone.items() if count)
     word = "would go" if dry_run else "gone"
     _result(
         context,
         {"dry_run": dry_run, "gone": dict(gone), "size_before_bytes": before, "size_after_bytes": after},
-        f"{word}: {told}  ({_size(before)} → {_size(after)})",
+        f"{word}: {told}  ({_size(before)} → {_size(after)})"
+        if told
+        else f"nothing is old enough to go  ({_size(before)})",
     )
 
 

@@ -81,11 +81,13 @@ def render_introduction(sandbox: Sandbox, servers: Servers) -> str:
 commercetools  {servers.commercetools_url}  ({orders} orders)
 manhattan      {servers.manhattan_url}
 
-# A configuration that can be pasted; the secrets come from the environment:
-#   export CTP_CLIENT_ID={settings.commercetools_client_id} \
-CTP_CLIENT_SECRET={settings.commercetools_client_secret}
-#   export MAO_CLIENT_ID={settings.manhattan_client_id} MAO_CLIENT_SECRET={settings.manhattan_client_secret}
-#   export MAO_USERNAME={settings.manhattan_username} MAO_PASSWORD={settings.manhattan_password}
+# A configuration to paste; its secrets are exported:
+#   export CTP_CLIENT_ID={settings.commercetools_client_id}
+#   export CTP_CLIENT_SECRET={settings.commercetools_client_secret}
+#   export MAO_CLIENT_ID={settings.manhattan_client_id}
+#   export MAO_CLIENT_SECRET={settings.manhattan_client_secret}
+#   export MAO_USERNAME={settings.manhattan_username}
+#   export MAO_PASSWORD={settings.manhattan_password}
 [commercetools]
 project_key = "{settings.project_key}"
 client_id = "env:CTP_CLIENT_ID"
@@ -103,7 +105,10 @@ username = "env:MAO_USERNAME"
 password = "env:MAO_PASSWORD"
 organization = "{settings.organization}"
 {render_inventory_settings(sandbox)}
-# Look and act: {servers.manhattan_url}/_sandbox/mao/orders, /_sandbox/requests, /_sandbox/faults
+# To look and act:
+#   {servers.manhattan_url}/_sandbox/mao/orders
+#   {servers.manhattan_url}/_sandbox/requests
+#   {servers.manhattan_url}/_sandbox/faults
 """
 
 

@@ -184,4 +184,4 @@ def test_a_prune_forgets_what_is_old_and_gives_the_space_back(stage: Stage, path
     done = stage.run("state", "prune")
     assert "gone: 9,000 processed, 6,000 events" in done.stdout
     assert path.stat().st_size < size / 3
-    assert content(path) and stage.run("state", "prune").stdout.startswith("gone: nothing is old enough")
+    assert content(path) and stage.run("state", "prune").stdout.startswith("nothing is old enough to go")
