@@ -53,8 +53,6 @@ class Processed:
     version: int
     run: str
     at: datetime
-    finished: bool = False
-    """Nothing can follow (order complete or cancelled on both sides)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,7 +236,7 @@ class ReturnsJob(OneByOne):
 
     def record(self, store: Store, outcomes: Sequence[Outcome], now: datetime) -> None:
         followed = [outcome.state for outcome in outcomes if isinstance(outcome.state, Followed)]
-        store.follow_returns([each.row for each in followed])
+        store.follow_returns([each.row for each in followed], at=now)
         at = to_text(now)
         store.add_to_outbox(
             [

@@ -2,7 +2,8 @@
 
 The rows of a return remember which items were recorded, so that one that somebody deletes is not silently
 written again, and whether more is to come. The outbox holds every event until the file has it, and its key
-for ever: an event is written once while this file is kept.
+for ever: an event is written once while this file is kept. What is forgotten of an old return can be read
+again in both systems; that the payment service was told stands nowhere else, since its file is rotated away.
 """
 
 from __future__ import annotations
@@ -58,14 +59,21 @@ class Returns(StateFile):
         )
         return {row["entity"]: row["version"] for row in rows}
 
-    def follow_returns(self, rows: Iterable[FollowedReturn]) -> None:
+    def follow_returns(self, rows: Iterable[FollowedReturn], *, at: datetime) -> None:
         """A version never goes back."""
+        moment = to_text(at)
         self._write_many(
-            "INSERT INTO returns (entity, version, is_open, items) VALUES (?, ?, ?, ?) "
+            "INSERT INTO returns (entity, version, is_open, items, at) VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (entity) DO UPDATE SET version = MAX(version, excluded.version), "
-            "is_open = excluded.is_open, items = excluded.items",
+            "is_open = excluded.is_open, items = excluded.items, at = excluded.at",
             [
-                (row.entity, row.version, int(row.is_open), json.dumps(dict(row.items), sort_keys=True))
+                (
+                    row.entity,
+                    row.version,
+                    int(row.is_open),
+                    json.dumps(dict(row.items), sort_keys=True),
+                    moment,
+                )
                 for row in rows
             ],
         )
@@ -86,3 +94,7 @@ class Returns(StateFile):
     def outbox_written(self, keys: Iterable[str]) -> None:
         """The file has these; their keys stay."""
         self._write_many("UPDATE outbox SET line = '' WHERE key = ?", [(key,) for key in keys])
+
+
+def _items(row: FollowedReturn) -> str:
+    return json.dumps(dict(row.items), sort_keys=True)

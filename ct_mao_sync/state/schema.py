@@ -12,7 +12,7 @@ has been released: add another.
     sweeps        passes over the whole assortment
     dead_letters  changes set aside, one per job and entity
     runs, events  history: executions, and the writes and refusals they made
-    returns       return of an order -> newest version seen, items recorded, whether more is to come
+    returns       return of an order -> newest version seen, when, items recorded, whether more is to come
     outbox        events for the payment service: the line until the file has it, the key for ever
     budget        requests used, by hour
     totals        job, outcome -> how many since the file was made; only ever grows
@@ -221,4 +221,22 @@ def m008_counted_entries(db: Database) -> None:
     # By entry, where it was by SKU: several of them show the stock of one item, and each has to be brought
     # in line. Empty, so that those with units in flight are compared once more.
     for statement in _COUNTED.split(";\n"):
+        db.execute(statement)
+
+
+_FORGETTING = """
+ALTER TABLE returns ADD COLUMN at TEXT NOT NULL DEFAULT '';
+UPDATE returns SET at = coalesce(
+    (SELECT p.at FROM processed p WHERE p.job = 'returns' AND p.entity = returns.entity),
+    (SELECT max(started_at) FROM runs WHERE job = 'returns'), '');
+CREATE INDEX returns_closed_by_age ON returns (at) WHERE is_open = 0;
+ALTER TABLE processed DROP COLUMN finished
+"""
+
+
+@migrations()
+def m009_forgetting(db: Database) -> None:
+    # When a return was seen last, so that a finished one can be forgotten. `finished` was never set: keys go
+    # by their age alone.
+    for statement in _FORGETTING.split(";\n"):
         db.execute(statement)

@@ -108,12 +108,9 @@ class Store(
 
     def record_processed(self, job: str, rows: Iterable[Processed]) -> None:
         self._write_many(
-            "INSERT OR REPLACE INTO processed (job, entity, digest, version, run, at, finished) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [
-                (job, row.entity, row.digest, row.version, row.run, to_text(row.at), int(row.finished))
-                for row in rows
-            ],
+            "INSERT OR REPLACE INTO processed (job, entity, digest, version, run, at) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            [(job, row.entity, row.digest, row.version, row.run, to_text(row.at)) for row in rows],
         )
 
     def forget_processed(self, job: str, entities: Iterable[str]) -> None:

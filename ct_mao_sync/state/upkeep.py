@@ -1,9 +1,10 @@
 """The care of the state file: what it may forget, copies, its size.
 
-What is kept how long: history (runs, events, hours of the budget) HISTORY_DAYS; keys, counted lines in
-flight, discarded dead letters and what MAO was last sent of an order KEPT_DAYS after its last change. For
-ever: which MAO order an order is (some 120 bytes each), dead letters that wait, totals. Forgetting the others
-costs one more comparison if such an order ever changes again, never correctness.
+What is kept how long: history (runs, events, hours of the budget) HISTORY_DAYS; keys, counted lines
+in flight, discarded dead letters, finished returns and what MAO was last sent of an order KEPT_DAYS after its
+last change. For ever: which MAO order an order is and whether it is finished, the key of each event of the
+outbox, dead letters that wait, totals. Forgetting the others costs one more comparison if such an order ever
+changes again, never correctness.
 """
 
 from __future__ import annotations
@@ -38,6 +39,12 @@ _OLD = {
     "dead_letters": (
         "DELETE FROM dead_letters WHERE id IN "
         "(SELECT id FROM dead_letters WHERE state = 'discarded' AND last_at < ? LIMIT ?)"
+    ),
+    "returns": (
+        # Seen again it is compared as after the state was lost; the outbox keeps the keys of its events.
+        "DELETE FROM returns WHERE entity IN (SELECT entity FROM returns AS r WHERE is_open = 0 AND at < ? "
+        "AND NOT EXISTS (SELECT 1 FROM dead_letters AS d WHERE d.job = 'returns' AND d.entity = r.entity) "
+        "LIMIT ?)"
     ),
 }
 _HISTORY = {

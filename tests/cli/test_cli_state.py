@@ -141,10 +141,10 @@ def test_a_check_finds_damage_and_an_open_door(stage: Stage, path: Path) -> None
 def test_looking_at_an_older_file_does_not_bring_it_up_to_date(stage: Stage, path: Path) -> None:
     older = f'"schema": {len(migrations._migrations) - 1}'
     with contextlib.closing(sqlite3.connect(path)) as db:
-        db.execute("DELETE FROM _sqlite_migrations WHERE name = 'm006_upkeep'")
-        db.execute("DROP INDEX processed_by_age")
-        db.execute("DROP INDEX sent_with_base")
-        db.execute("CREATE INDEX processed_finished ON processed (at) WHERE finished = 1")
+        db.execute("DELETE FROM _sqlite_migrations WHERE name = 'm009_forgetting'")
+        db.execute("DROP INDEX returns_closed_by_age")
+        db.execute("ALTER TABLE returns DROP COLUMN at")
+        db.execute("ALTER TABLE processed ADD COLUMN finished INTEGER NOT NULL DEFAULT 0")
         db.execute("UPDATE meta SET value = value - 1 WHERE key = 'schema'")
         db.commit()
 

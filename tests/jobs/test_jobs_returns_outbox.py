@@ -16,6 +16,7 @@ from returns_scene import Scene
 from ct_mao_sync.errors import RunStopped
 from ct_mao_sync.jobs import return_outbox
 from ct_mao_sync.jobs.return_outbox import Outbox
+from ct_mao_sync.sandbox.generate import timestamp
 from ct_mao_sync.state.store import OutboxRow, Store
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -236,6 +237,37 @@ def test_parts_of_a_line_add_up_to_the_line(tmp_path: Path) -> None:
     amounts = [event["amount"] for event in scene.outbox()]
     assert len(amounts) == 3
     assert sum(amounts) == 1000
+
+
+@pytest.mark.parametrize("rotated", [False, True])
+def test_a_return_that_was_forgotten_is_not_told_again(tmp_path: Path, rotated: bool) -> None:
+    """Changed once more after its row was pruned: nothing is written to the shop, and the payment service
+    hears of it once, also when its file was rotated away long since."""
+    scene = Scene(tmp_path, return_policy="line")
+    scene.mao.create_return("CT-1", {scene.line_id(): 3}, return_id="R1", paid_here=True)
+    for _ in range(3):
+        scene.mao.verify_line("R1", "1", 1)
+        scene.sync()
+    scene.mao.refund("R1")
+    scene.sync()
+    shown, told = scene.shown(), scene.outbox()
+    assert len(told) == 4
+    scene.sync(after_s=402 * 86400)
+    with scene.bench.application().open_store() as store:
+        assert store.facts().rows["returns"] == 0, "the run before has forgotten it"
+        assert store.facts().rows["outbox"] == 4
+    if rotated:
+        (tmp_path / "outbox.jsonl").unlink()
+    moment = timestamp(scene.bench.clock.now()).removesuffix("Z")
+    scene.world.mao.orders["R1"]["UpdatedTimestamp"] = moment
+    scene.world.mao.orders["R1"]["OrderLine"][0]["UpdatedTimestamp"] = moment
+    writes = scene.bench.writes()
+
+    report = scene.sync()
+
+    assert (report.exit_code, report.counts["unchanged"]) == (0, 1)
+    assert (scene.bench.writes(), scene.shown()) == (writes, shown)
+    assert scene.outbox() == ([] if rotated else told)
 
 
 def test_an_unwritable_file_ends_the_run_with_5_after_everything_else_is_done(tmp_path: Path) -> None:

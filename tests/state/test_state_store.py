@@ -21,8 +21,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def applied(entity: str, digest: str = "d1", at: datetime = NOW, finished: bool = False) -> Processed:
-    return Processed(entity, digest, 1, "run-1", at, finished)
+def applied(entity: str, digest: str = "d1", at: datetime = NOW) -> Processed:
+    return Processed(entity, digest, 1, "run-1", at)
 
 
 # --- moments ---------------------------------------------------------------------------------------
