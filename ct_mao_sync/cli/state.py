@@ -118,7 +118,7 @@ def check(context: click.Context) -> None:
     type=click.IntRange(min=1),
     default=400,
     show_default=True,
-    help="Keep keys, lines in flight, finished returns, discarded dead letters and what was last sent so long.",
+    help="Keep keys, lines in flight, finished returns, discarded dead letters, what was sent so long.",
 )
 @click.option(
     "--history-days",
