@@ -84,6 +84,13 @@ def refunded(wanted: WantedReturn, order: ShopOrder, places: Mapping[str, Place]
             yield _event(wanted, order, REFUNDED, key, amount, lines)
 
 
+def gives_something_back(wanted: WantedReturn, line: ReturnLine) -> bool:
+    """False when fees of the return ate all that its refund was to pay for this line: the customer got
+    nothing, whatever MAO calls it."""
+    amounts = [payment.amount for payment in wanted.payments if line.line_id in payment.line_ids]
+    return not amounts or any(amount is None or amount > 0 for amount in amounts)
+
+
 def groups_of(line: ReturnLine, place: Place) -> list[Group]:
     """The units of a return line in units of the shop."""
     return [

@@ -13,7 +13,13 @@ from typing import Any
 
 from ct_mao_sync.errors import Rejection
 from ct_mao_sync.mapping.return_allocate import Group, Slot, deal_out
-from ct_mao_sync.mapping.return_events import OutboxEvent, groups_of, refunded, worth
+from ct_mao_sync.mapping.return_events import (
+    OutboxEvent,
+    gives_something_back,
+    groups_of,
+    refunded,
+    worth,
+)
 from ct_mao_sync.mapping.return_events import disposed as disposed_event
 from ct_mao_sync.mapping.return_keys import ADVISED as ADVISED_KEY
 from ct_mao_sync.mapping.return_keys import condition_key, item_key, line_key, parse_key
@@ -270,7 +276,7 @@ class _Planner:
         fates = {group.fate for group in groups}
         disposed = verified and UNMAPPED not in fates
         amount = self._worth(line, place, position, slot.filled) if verified else None
-        refunded = verified and line.refund.done and bool(amount)
+        refunded = verified and line.refund.done and bool(amount) and gives_something_back(self.wanted, line)
         if disposed and amount is not None:
             self.events.append(
                 disposed_event(self.wanted, self.order, line, place, slot.key, groups, position)

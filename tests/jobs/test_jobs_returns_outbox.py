@@ -221,6 +221,8 @@ def test_a_fee_above_the_value_is_no_refund(tmp_path: Path) -> None:
     scene.sync()
 
     assert [event["event"] for event in scene.outbox()] == ["return-disposed"]
+    (item,) = scene.items()
+    assert item["paymentState"] == "NotRefunded"
 
 
 def test_parts_of_a_line_add_up_to_the_line(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ class Expected:
     """The goods stay with the customer: nothing reaches stock, whatever their condition."""
     refunded: bool
     free: bool
-    """There was no money in it: a gift."""
+    """There was no money in it, a gift, or none was left of it after the fees of the return."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -47,7 +47,7 @@ def expected_items(orders: Iterable[Json]) -> list[Expected]:
     by_id = {order["OrderId"]: order for order in orders}
     found = []
     for order in by_id.values():
-        refunded = refunded_lines(order)
+        refunded, eaten = refunded_lines(order), lines_eaten_by_fees(order)
         for line in order["OrderLine"]:
             parent = by_id.get(line.get("ParentOrderId") or "")
             if not line.get("IsReturn") or parent is None or not line.get("ParentOrderLineId"):
@@ -64,7 +64,7 @@ def expected_items(orders: Iterable[Json]) -> list[Expected]:
                         _units(line, VERIFIED) > 0,
                         line.get("IsReceiptExpected") is False and not line.get("ReturnDetail"),
                         line["OrderLineId"] in refunded,
-                        not line["OrderLineTotal"],
+                        not line["OrderLineTotal"] or line["OrderLineId"] in eaten,
                     )
                 )
     return found
@@ -105,6 +105,15 @@ def refunded_lines(order: Json) -> set[str]:
         if invoice["InvoiceId"] in paid
         for row in invoice["InvoiceLine"]
     }
+
+
+def lines_eaten_by_fees(order: Json) -> set[str]:
+    """The return lines all of whose invoices give nothing back: negative is what MAO pays."""
+    totals: dict[str, list[Decimal]] = {}
+    for invoice in order.get("Invoice") or ():
+        for row in invoice["InvoiceLine"]:
+            totals.setdefault(row["OrderLineId"], []).append(Decimal(str(invoice["InvoiceTotal"])))
+    return {line_id for line_id, found in totals.items() if min(found) >= 0}
 
 
 def shipped_units(orders: Iterable[Json]) -> dict[tuple[str, str], int]:
