@@ -329,8 +329,7 @@ class InventoryJob:
                     "counters-type-missing",
                     f"commercetools has no type with the key {key!r}, which is to take MAO's counters",
                     "inventory.counters_type",
-                    "create it for inventory entries, with the number fields of [inventory.counters], or "
-                    "correct the key; then: ct-mao-sync sync inventory",
+                    "make it: ct-mao-sync setup; or correct the key; then: ct-mao-sync sync inventory",
                 )
             )
         return found

@@ -82,7 +82,7 @@ def _check_scopes(config: Config, scopes: frozenset[str], jobs: Sequence[str]) -
         wanted = list(_SCOPES[job])
         if job == "orders" and config.orders.sync_channel:
             wanted += [("manage_orders",), _READ_CHANNELS]
-        if job == "returns" and config.returns.item_type:
+        if _type_of(config, job):
             wanted.append(("view_types", "manage_types"))
         for alternatives in wanted:
             needed.setdefault(alternatives, []).append(job)
@@ -100,6 +100,15 @@ def _check_scopes(config: Config, scopes: frozenset[str], jobs: Sequence[str]) -
         )
     if not missing:
         yield ok(area, f"the token has the scopes that {', '.join(jobs)} need")
+
+
+def _type_of(config: Config, job: str) -> str | None:
+    """Key of the Type whose fields the job writes."""
+    return {
+        "inventory": config.inventory.counters_type,
+        "returns": config.returns.item_type,
+        "status": config.status.delivery_type,
+    }.get(job)
 
 
 def _check_setup(reading: Reading, jobs: Sequence[str]) -> Iterator[Check]:

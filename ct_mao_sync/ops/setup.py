@@ -71,6 +71,16 @@ def wanted_resources(config: Config, jobs: Collection[str]) -> list[Wanted]:
             Wanted("channels", key, f'mapping.locations."{place}"', role="InventorySupply")
             for place, key in config.mapping.locations.items()
         ]
+    if "inventory" in jobs and config.inventory.counters_type:
+        found.append(
+            Wanted(
+                "types",
+                config.inventory.counters_type,
+                "inventory.counters_type",
+                of_resource="inventory-entry",
+                fields=dict.fromkeys(config.inventory.counters.values(), "Number"),
+            )
+        )
     if "status" in jobs:
         found += [
             Wanted("states", key, f"status.line_states.{milestone}", state_type="LineItemState")
@@ -106,7 +116,8 @@ def wanted_resources(config: Config, jobs: Collection[str]) -> list[Wanted]:
                 fields=fields,
             )
         )
-    return list({(each.resource, each.key, each.role): each for each in reversed(found)}.values())[::-1]
+    once = {(each.resource, each.key, each.role, each.of_resource): each for each in reversed(found)}
+    return list(once.values())[::-1]
 
 
 def plan_setup(wanted: Sequence[Wanted], present: Mapping[tuple[str, str], Mapping[str, Any]]) -> SetupPlan:
@@ -260,7 +271,8 @@ def _transitions(
 
 
 def _joined(steps: Sequence[Step]) -> list[Step]:
-    """Two roles for one channel that is not there are one creation; two updates of one resource are one."""
+    """Two roles for one channel that is not there, or two kinds for one Type, are one creation; two updates
+    of one resource are one."""
     joined: dict[tuple[str, str], Step] = {}
     for step in steps:
         known = joined.get((step.resource, step.key))
@@ -276,6 +288,21 @@ def _joined(steps: Sequence[Step]) -> list[Step]:
             what = f"create channel {step.key} with roles {', '.join(roles)}"
             joined[step.resource, step.key] = Step(
                 step.resource, step.key, what, known.why, {**known.body, "roles": roles}
+            )
+        elif step.resource == "types":
+            # What a Type is for cannot be changed later.
+            kinds = [*known.body["resourceTypeIds"], *step.body["resourceTypeIds"]]
+            fields = {
+                each["name"]: each
+                for each in (*step.body["fieldDefinitions"], *known.body["fieldDefinitions"])
+            }
+            what = f"{known.what}, and for {step.body['resourceTypeIds'][0]}"
+            joined[step.resource, step.key] = Step(
+                step.resource,
+                step.key,
+                what,
+                known.why,
+                {**known.body, "resourceTypeIds": kinds, "fieldDefinitions": list(fields.values())},
             )
     return list(joined.values())
 

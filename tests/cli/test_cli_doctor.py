@@ -241,10 +241,10 @@ def test_a_state_file_of_an_older_version_is_not_brought_up_to_date(stage: Stage
     path = stage.application().config.state_path
     Store.open(path).close()
     with contextlib.closing(sqlite3.connect(path)) as db:
-        db.execute("DELETE FROM _sqlite_migrations WHERE name = 'm006_upkeep'")
-        db.execute("DROP INDEX processed_by_age")
-        db.execute("DROP INDEX sent_with_base")
-        db.execute("CREATE INDEX processed_finished ON processed (at) WHERE finished = 1")
+        db.execute("DELETE FROM _sqlite_migrations WHERE name = 'm009_forgetting'")
+        db.execute("DROP INDEX returns_closed_by_age")
+        db.execute("ALTER TABLE returns DROP COLUMN at")
+        db.execute("ALTER TABLE processed ADD COLUMN finished INTEGER NOT NULL DEFAULT 0")
         db.commit()
 
     assert any("the next run brings it up to date" in check["said"] for check in checks(stage, "--offline"))

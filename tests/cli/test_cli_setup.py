@@ -61,6 +61,81 @@ def test_it_makes_what_is_missing_and_then_finds_nothing_to_do(stage: Stage) -> 
     assert stage.writes() == writes
 
 
+TYPES = """\
+[inventory]
+location_view = "STORES"
+counters_type = "oms-stock"
+[inventory.counters]
+on_hand = "omsOnHand"
+available = "omsAvailable"
+[mapping.locations]
+"DC-ATL" = "dc-atlanta"
+[status]
+delivery_type = "oms-delivery"
+[status.delivery_fields]
+location = "omsLocation"
+[returns]
+item_type = "oms-return"
+[returns.item_fields]
+amount = "omsAmount"
+[returns.disposition]
+New = "BackInStock"
+"""
+
+
+def types(stage: Stage) -> dict[str, tuple[list[str], dict[str, str]]]:
+    return {
+        row["key"]: (
+            row["resourceTypeIds"],
+            {each["name"]: each["type"]["name"] for each in row["fieldDefinitions"]},
+        )
+        for row in stage.sandbox.world.ct.types.values()
+    }
+
+
+def test_every_type_that_the_configuration_names_is_shown_made_and_then_left_alone(stage: Stage) -> None:
+    stage.configure(more=TYPES)
+    shown = stage.run("setup", "--dry-run").stdout
+    doctor = stage.run("doctor", "--json").stdout
+
+    assert stage.run("setup", "--yes").exit_code == 0
+
+    assert types(stage) == {
+        "oms-stock": (["inventory-entry"], {"omsOnHand": "Number", "omsAvailable": "Number"}),
+        "oms-delivery": (["order-delivery"], {"omsLocation": "String"}),
+        "oms-return": (["order-return-item"], {"omsAmount": "Money"}),
+    }
+    for key in types(stage):
+        assert key in shown
+        assert f"has no type {key}" in doctor
+    writes = stage.writes()
+    assert stage.run("setup", "--yes").exit_code == 0
+    assert stage.writes() == writes
+
+
+def test_a_counter_that_is_named_later_becomes_a_field(stage: Stage) -> None:
+    stage.configure(more=TYPES)
+    stage.run("setup", "--yes")
+    stage.configure(more=TYPES.replace("[mapping.locations]", 'protected = "omsSafety"\n[mapping.locations]'))
+
+    assert "lacks something: add omsSafety" in stage.run("doctor", "--json").stdout
+    assert stage.run("setup", "--yes").exit_code == 0
+
+    assert types(stage)["oms-stock"][1]["omsSafety"] == "Number"
+
+
+def test_one_type_may_be_for_several_kinds(stage: Stage) -> None:
+    stage.configure(
+        more=TYPES.replace("oms-return", "oms").replace("oms-stock", "oms").replace("oms-delivery", "oms")
+    )
+
+    assert stage.run("setup", "--yes").exit_code == 0
+
+    ((kinds, fields),) = types(stage).values()
+    assert sorted(kinds) == ["inventory-entry", "order-delivery", "order-return-item"]
+    assert set(fields) == {"omsOnHand", "omsAvailable", "omsLocation", "omsAmount"}
+
+
 def test_a_role_is_added_beside_those_that_are_there(stage: Stage) -> None:
     world = stage.sandbox.world
     stage.run("setup", "--yes")
@@ -208,6 +283,10 @@ SCHEMA = Path(__file__).resolve().parents[3] / "shared/reference/ct-spec/ct-api-
                 of_resource="order-return-item",
                 fields={"amount": "Money", "why": "String"},
             ),
+            "TypeDraft",
+        ),
+        (
+            Wanted("types", "stock", "", of_resource="inventory-entry", fields={"omsOnHand": "Number"}),
             "TypeDraft",
         ),
     ],
