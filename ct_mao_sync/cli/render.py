@@ -90,6 +90,7 @@ def render_difference(difference: Difference, *, indent: str = "    ") -> str:
         width=terminal_width(),
         initial_indent=indent,
         subsequent_indent=f"{indent}  ",
+        break_on_hyphens=False,
     )
 
 

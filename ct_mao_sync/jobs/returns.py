@@ -18,12 +18,13 @@ from ct_mao_sync.config import Config
 from ct_mao_sync.engine.clock import Clock
 from ct_mao_sync.engine.job import OneByOne, Pass
 from ct_mao_sync.engine.rows import to_text
-from ct_mao_sync.engine.values import Change, Desired, Outcome, Page, Plan, Settled, Skip
+from ct_mao_sync.engine.values import Change, Desired, Difference, Outcome, Page, Plan, Settled, Skip
 from ct_mao_sync.errors import RecordRejected, Rejection, RunStopped
 from ct_mao_sync.jobs.return_outbox import Outbox
 from ct_mao_sync.jobs.return_source import ReturnSource
 from ct_mao_sync.jobs.return_targets import ReturnTargets
 from ct_mao_sync.mapping.item_units import ItemUnits
+from ct_mao_sync.mapping.return_differences import return_differences
 from ct_mao_sync.mapping.return_events import OutboxEvent
 from ct_mao_sync.mapping.return_order import ReturnRules, WantedReturn, map_return
 from ct_mao_sync.mapping.return_plan import PlannedReturn, ReturnBase, ReturnTarget, plan_return
@@ -184,6 +185,12 @@ class ReturnsJob(OneByOne):
             ),
             rejection=joined(planned.problems) if planned.problems else None,
         )
+
+    def differences(self, wanted: Desired, target: ReturnTarget, plan: Plan) -> Sequence[Difference]:
+        if target.order is None:
+            return ()
+        actions = [action for write in plan.writes for action in write.update.actions]
+        return [Difference(*each) for each in return_differences(target.order, actions)]
 
     # ---- write -----------------------------------------------------------------------------------
 

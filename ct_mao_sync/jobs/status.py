@@ -18,13 +18,14 @@ from ct_mao_sync.clients.manhattan import ManhattanClient
 from ct_mao_sync.config import Config
 from ct_mao_sync.engine.clock import Clock
 from ct_mao_sync.engine.job import OneByOne, Pass
-from ct_mao_sync.engine.values import Change, Desired, Outcome, Page, Plan, Skip
+from ct_mao_sync.engine.values import Change, Desired, Difference, Outcome, Page, Plan, Skip
 from ct_mao_sync.errors import Problem, RecordRejected, Rejection, RunStopped
 from ct_mao_sync.jobs.status_source import ARCHIVED, NAME, SWEEP_PASS, StatusSource
 from ct_mao_sync.mapping.fulfilment import Fulfilment, map_fulfilment, number_of
 from ct_mao_sync.mapping.order_base import steps_of
 from ct_mao_sync.mapping.redact import redact
 from ct_mao_sync.mapping.shop_order import parse_shop_order
+from ct_mao_sync.mapping.status_differences import status_differences
 from ct_mao_sync.mapping.status_plan import UpdateOrder, plan_status, status_rules
 from ct_mao_sync.mapping.status_states import INITIAL, ShopStates, find_missing_states, shop_states
 from ct_mao_sync.models.json import digest
@@ -191,6 +192,13 @@ class StatusJob(OneByOne):
             personal=planned.personal,
             state=_Planned(followed, planned.rejection),
         )
+
+    def differences(self, wanted: Desired, target: StatusTarget, plan: Plan) -> Sequence[Difference]:
+        order = parse_shop_order(target.order or {})
+        if isinstance(order, Rejection):
+            return ()
+        actions = [action for write in plan.writes for action in write.actions]
+        return [Difference(*each) for each in status_differences(order, actions, target.states)]
 
     def _read_states(self) -> ShopStates:
         """Read once in a run, and only when the configuration names any. Raises RunStopped `state-missing`:

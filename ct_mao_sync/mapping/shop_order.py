@@ -95,6 +95,12 @@ class ShopOrder:
         """shippingMode Multiple: a Delivery belongs to one of the shippings."""
         return any(shipping.key is not None for shipping in self.shippings)
 
+    def name_of(self, line_id: str) -> str:
+        """What a person calls a line: its SKU, or its id where it has none or shares it."""
+        skus = [line.sku for line in self.lines if line.id == line_id]
+        sku = skus[0] if skus else ""
+        return sku if sku and sum(line.sku == sku for line in self.lines) == 1 else line_id
+
     @property
     def deliveries(self) -> tuple[ShopDelivery, ...]:
         return tuple(delivery for shipping in self.shippings for delivery in shipping.deliveries)

@@ -149,7 +149,7 @@ def plan_status(
     )
     return StatusPlan(
         writes,
-        tuple(f"{write.action} {write.subject}: {_told(write.actions, states)}" for write in writes),
+        tuple(f"{write.action} {write.subject}: {_told(write.actions, order, states)}" for write in writes),
         rejection,
         {
             value: mask
@@ -186,16 +186,16 @@ def _exceeded(fulfilment: Fulfilment, order: ShopOrder, exceeded: Mapping[str, t
     )
 
 
-def _told(actions: Sequence[Action], states: ShopStates) -> str:
+def _told(actions: Sequence[Action], order: ShopOrder, states: ShopStates) -> str:
     """The actions in words, without personal values."""
-    parts = [_words(action, states) for action in actions]
+    parts = [_words(action, order, states) for action in actions]
     shown = parts[:_SHOWN_MAX]
     if len(parts) > len(shown):
         shown.append(f"and {len(parts) - len(shown)} more")
     return "; ".join(shown)
 
 
-def _words(action: Action, states: ShopStates) -> str:
+def _words(action: Action, order: ShopOrder, states: ShopStates) -> str:
     name = action["action"]
     if name == "addDelivery":
         units = sum(item["quantity"] for item in action["items"])
@@ -205,9 +205,9 @@ def _words(action: Action, states: ShopStates) -> str:
             f"{parcels} {'parcel' if parcels == 1 else 'parcels'})"
         )
     if name in ("transitionLineItemState", "transitionCustomLineItemState"):
-        line_id = action.get("lineItemId") or action.get("customLineItemId")
+        line_id = str(action.get("lineItemId") or action.get("customLineItemId"))
         source, target = (states.by_id[action[field]["id"]].key for field in ("fromState", "toState"))
-        return f"move {action['quantity']} of line {line_id} from {source} to {target}"
+        return f"move {action['quantity']} of {order.name_of(line_id)} from {source} to {target}"
     if name == "changeShipmentState":
         return f"shipment state {action['shipmentState']}"
     if name == "changeOrderState":

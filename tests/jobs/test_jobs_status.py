@@ -373,8 +373,9 @@ def test_a_dry_run_shows_the_writes_and_makes_none(bench: StatusBench) -> None:
     assert bench.writes() == before
     (plan,) = report.plans
     (summary,) = plan.summary
-    assert summary.startswith("update order CT-1: add delivery mao-CT-11 (1 unit, 1 parcel); move 1 of line ")
-    assert f"move 1 of line {lines[1]} from Initial to line-shipped" in summary
+    assert summary.startswith("update order CT-1: add delivery mao-CT-11 (1 unit, 1 parcel); move 1 of SKU-")
+    (sku,) = [line["variant"]["sku"] for line in bench.shop(1)["lineItems"] if line["id"] == lines[1]]
+    assert f"move 1 of {sku} from Initial to line-shipped" in summary
     assert bench.sync().counts["written"] == 1
 
 
