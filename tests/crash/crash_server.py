@@ -31,6 +31,7 @@ from ct_mao_sync.sandbox.front import Servers, serve
 from ct_mao_sync.sandbox.generate import generate_orders
 from ct_mao_sync.sandbox.generate_stock import NETWORK_VIEW, stock_world
 from ct_mao_sync.sandbox.manhattan_available import true_available
+from ct_mao_sync.sandbox.manhattan_messages import full_sync
 
 Json = dict[str, Any]
 
@@ -174,6 +175,10 @@ class Stage:
         self._use(self._new())
         stock_world(self.sandbox.world, seed, items=items, entries=("network",), entries_agree=False)
         self.clock.advance(3600)
+
+    def do_sync_messages(self) -> list[Json]:
+        """What MAO would publish of all its stock now."""
+        return full_sync(self.sandbox.world, NETWORK_VIEW)
 
     def do_look_at_stock(self) -> Json:
         """What the shop shows, what MAO can promise, and how often each entry was written."""

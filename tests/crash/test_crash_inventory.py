@@ -6,6 +6,7 @@ A few moments here; all of them in `make crash`.
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,33 @@ def test_two_runs_at_once_never_overlap(stocked: Machine) -> None:
     assert refused.exit_code == 6, refused.stderr
     assert wait_for(first).exit_code == 0
     assert wait_for(waiting).exit_code == 0
+    assert_done(stocked)
+
+
+@pytest.mark.parametrize("first", ["delta", "messages"])
+def test_two_sources_at_once_never_overlap_and_end_alike(stocked: Machine, first: str) -> None:
+    """MAO's messages, which a queue hands over, and the timer's delta: whichever comes second waits, or
+    leaves with 6, and finds nothing left to write."""
+    messages = stocked.folder / "messages.jsonl"
+    messages.write_text("".join(f"{json.dumps(each)}\n" for each in stocked.server.do("sync_messages")))
+    told = (*SYNC, "--from", str(messages))
+    one, other = (SYNC, told) if first == "delta" else (told, SYNC)
+    stocked.server.do("hold", kind="entry")
+    running = stocked.start(*one)
+    stocked.server.do("wait_for_waiting", count=1)
+
+    refused = stocked.run(*other)
+    waiting = stocked.start(*other, "--wait", "30")
+    time.sleep(0.5)
+    assert waiting.poll() is None
+    stocked.server.do("hold", kind="")
+
+    assert refused.exit_code == 6, refused.stderr
+    assert "lock-held" in refused.stderr
+    assert wait_for(running).exit_code == 0
+    ended = wait_for(waiting)
+    assert ended.exit_code == 0, ended.stderr
+    assert " written 0 " in ended.stdout
     assert_done(stocked)
 
 

@@ -158,6 +158,36 @@ def test_twice_is_once_and_side_by_side_with_the_delta_nothing_is_written_twice(
     assert told.shown() == told.promised()
 
 
+@pytest.mark.parametrize("mode", ["location", "network"])
+def test_in_which_order_messages_and_deltas_come_does_not_matter(tmp_path: Path, mode: str) -> None:
+    """The messages are of a moment ago: since then stock went up and down, and something was sold."""
+    ends = []
+    for number, runs in enumerate(
+        [("messages", "delta"), ("delta", "messages"), ("messages", "delta", "messages"), ("delta",)]
+    ):
+        (tmp_path / f"{number}").mkdir()
+        told = Told(tmp_path / f"{number}", mode)
+        change_some(told)
+        messages = told.full()
+        told.bench.clock.advance(30)
+        set_supply(told.world, "ITEM-000002", "DC-ATL", 3)
+        adjust_supply(told.world, "ITEM-000003", "DC-ATL", 20)
+        (sku, channel), _ = max(told.shown().items(), key=lambda pair: (pair[1], pair[0]))
+        place_order(told.world, order_for(told, 7001, sku, 2, channel))
+        told.bench.clock.advance(120)
+
+        for run in runs:
+            report = told.tell(*messages) if run == "messages" else told.sync()
+            assert report.exit_code == 0
+            told.bench.clock.advance(30)
+
+        promised = told.promised()
+        promised[sku, channel] -= 2
+        assert told.shown() == promised, runs
+        ends.append(told.shown())
+    assert all(end == ends[0] for end in ends)
+
+
 def test_absence_is_nothing_only_after_the_end_of_a_complete_sync(told: Told) -> None:
     before = told.shown()
     for sku in {sku for sku, _ in before}:
