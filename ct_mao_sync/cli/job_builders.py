@@ -17,8 +17,9 @@ from ct_mao_sync.state.store import Store
 if TYPE_CHECKING:
     from ct_mao_sync.cli.wiring import Application
 
-SMALL_ROWS, SMALL_ROWS_MAX = 5, 1000
-"""Pages of searches whose rows are small have so many times the rows, up to the maximum."""
+SMALL_ROWS, SUPPLY_ROWS, SMALL_ROWS_MAX = 5, 10, 1000
+"""Pages of searches whose rows are small have so many times the rows, up to the maximum. An item has several
+supply records, and their pages can only be read one after the other."""
 
 Builder = Callable[["Application", Store, str, RunOptions, Executor], Job]
 
@@ -112,6 +113,7 @@ def _build_inventory(
                 clock=application.clock,
                 wait_s=float(inventory.import_wait_seconds),
                 may_fall_back=inventory.writer != "import-api",
+                submit=executor.submit,
             )
         elif under_way:
             raise ConfigError([_no_import_url(application.config, "imports of an earlier run are under way")])
@@ -123,6 +125,7 @@ def _build_inventory(
             section.organization,
             # Supply and items come as two or three short values a row: larger pages cost MAO no more.
             page_size=max(section.page_size, min(SMALL_ROWS_MAX, SMALL_ROWS * section.page_size)),
+            supply_page_size=max(section.page_size, min(SMALL_ROWS_MAX, SUPPLY_ROWS * section.page_size)),
             page_size_safe=section.page_size,
             items_max=section.availability_items,
         ),

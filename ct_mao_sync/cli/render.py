@@ -108,7 +108,10 @@ def render_report(report: RunReport) -> str:
     )
     window = _window(report.since, report.until)
     word = f"{report.job} (dry run)" if report.dry_run else report.job
-    parts = [word, window, numbers, render_duration(report.elapsed_s)]
+    time = render_duration(report.elapsed_s)
+    if report.waited_s >= 1:
+        time += f" ({render_duration(report.waited_s)} of it waiting for imports)"
+    parts = [word, window, numbers, time]
     return "  ".join(part for part in parts if part)
 
 

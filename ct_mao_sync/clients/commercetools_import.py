@@ -7,7 +7,7 @@ away at the end of its time to live, and its operations with it; operations them
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
@@ -35,6 +35,9 @@ VALIDATION_FAILED = "validationFailed"
 # unresolved waits for a channel or type that the project does not have.
 OPEN_STATES = frozenset({PROCESSING, "unresolved", "waitForMasterVariant"})
 IMPORTED = "imported"
+
+AtOnce = Callable[[Callable[[int], Any], Sequence[int]], list[Any]]
+"""Calls with each of the values, as many together as it likes; the results in their order."""
 
 _INVENTORY = "inventory"
 _SETTING = "inventory.import_container"
@@ -149,8 +152,11 @@ class ImportClient:
         answer = self._get(f"/import-operations/{quote(operation_id, safe='')}", absent_ok=True)
         return None if answer.status == 404 else _operation(answer.json)
 
-    def read_operations(self, container: str, operation_ids: Collection[str]) -> list[Operation]:
-        """Those of these operations that can be found, in no particular order, the newest by pages of 500.
+    def read_operations(
+        self, container: str, operation_ids: Collection[str], *, at_once: AtOnce | None = None
+    ) -> list[Operation]:
+        """Those of these operations that can be found, in no particular order, the newest by pages of 500,
+        which may be read together: one that is missed is still to be found as an open one.
 
         At most the latest 10,500 operations of a container can be listed, and not many more pages are read
         than these operations fill: read them before that many more have been added.
@@ -158,7 +164,7 @@ class ImportClient:
         wanted = dict.fromkeys(operation_ids)
         found: dict[str, Operation] = {}
         if len(wanted) > 1:
-            self._list(container, "", wanted, found, pages_max=len(wanted) // PAGE_SIZE_MAX + 2)
+            self._list(container, "", wanted, found, at_once or _one_by_one)
         missing = [each for each in wanted if each not in found]
         for operation_id in missing[:BY_ID_MAX]:
             if (operation := self.read_operation(operation_id)) is not None:
@@ -174,7 +180,7 @@ class ImportClient:
             # Those that finish leave the list and move the others, so pages can skip some.
             while count < len(found):
                 count = len(found)
-                pages = self._list(container, state, None, found)
+                pages = self._list(container, state, None, found, _one_by_one)
                 if pages <= 1:
                     break
         return list(found.values())
@@ -185,30 +191,42 @@ class ImportClient:
         state: str,
         wanted: Mapping[str, None] | None,
         found: dict[str, Operation],
-        pages_max: int = OFFSET_MAX,
+        at_once: AtOnce,
     ) -> int:
         """Newest first, so that operations that are added meanwhile repeat rows and hide none. Gives the
-        number of pages."""
-        path = f"/import-containers/{quote(container, safe='')}/import-operations"
+        number of pages; not many more are read than `wanted` fills."""
+        offsets = range(0, OFFSET_MAX + 1, PAGE_SIZE_MAX)
+        rounds = [offsets[at : at + 1] for at in range(len(offsets))]
+        if wanted is not None:
+            surely = -(-len(wanted) // PAGE_SIZE_MAX)
+            rounds = [offsets[:1], offsets[1:surely], *rounds[surely : len(wanted) // PAGE_SIZE_MAX + 2]]
         pages = 0
-        for offset in range(0, OFFSET_MAX + 1, PAGE_SIZE_MAX):
-            pairs = [("limit", str(PAGE_SIZE_MAX)), ("offset", str(offset)), ("sort", "createdAt desc")]
-            if state:
-                pairs.append(("state", state))
-            answer = self._get(path, pairs, absent_ok=True, check=_is_page)
-            if answer.status == 404:
-                return pages
-            pages += 1
-            rows = answer.json["results"]
-            for row in rows:
-                if wanted is None or row["id"] in wanted:
-                    found[row["id"]] = _operation(row)
-            allowed = answer.json.get("limit")
-            if len(rows) < (allowed if isinstance(allowed, int) and allowed > 0 else PAGE_SIZE_MAX):
-                return pages
-            if wanted is not None and (len(found) >= len(wanted) or pages >= pages_max):
-                return pages
+        for together in rounds:
+            for page in at_once(lambda offset: self._read_listed(container, state, offset), together):
+                if page is None:
+                    return pages
+                pages += 1
+                rows, is_last = page
+                for row in rows:
+                    if wanted is None or row["id"] in wanted:
+                        found[row["id"]] = _operation(row)
+                if is_last or (wanted is not None and len(found) >= len(wanted)):
+                    return pages
         return pages
+
+    def _read_listed(self, container: str, state: str, offset: int) -> tuple[list[Any], bool] | None:
+        """One page, and whether it is the last; None when there is no such container."""
+        path = f"/import-containers/{quote(container, safe='')}/import-operations"
+        pairs = [("limit", str(PAGE_SIZE_MAX)), ("offset", str(offset)), ("sort", "createdAt desc")]
+        if state:
+            pairs.append(("state", state))
+        answer = self._get(path, pairs, absent_ok=True, check=_is_page)
+        if answer.status == 404:
+            return None
+        rows = answer.json["results"]
+        allowed = answer.json.get("limit")
+        full = allowed if isinstance(allowed, int) and allowed > 0 else PAGE_SIZE_MAX
+        return rows, len(rows) < full
 
     def _import(self, container: str, resources: Sequence[Mapping[str, Any]]) -> list[OperationStatus]:
         body = {"type": _INVENTORY, "resources": [dict(resource) for resource in resources]}
@@ -300,6 +318,10 @@ class ImportClient:
             hint = f'give the API client the scope {SCOPE}, or set inventory.writer = "rest"'
             stopped = RunStopped(replace(error.problem, field="inventory.writer", hint=hint))
         raise stopped
+
+
+def _one_by_one(call: Callable[[int], Any], values: Sequence[int]) -> list[Any]:
+    return [call(value) for value in values]
 
 
 def _operation(row: Mapping[str, Any]) -> Operation:

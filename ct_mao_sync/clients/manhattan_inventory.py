@@ -30,11 +30,13 @@ class ManhattanInventoryClient:
         organization: str = "",
         *,
         page_size: int = 100,
+        supply_page_size: int | None = None,
         page_size_safe: int | None = None,
         items_max: int = 100,
         endpoints: Mapping[str, str] = ENDPOINTS,
     ) -> None:
-        """`page_size`: rows of one search, small ones; `page_size_safe`: where MAO refuses so many."""
+        """`page_size`: rows of one search, small ones; `supply_page_size`: of supply, where that differs;
+        `page_size_safe`: where MAO refuses so many."""
         self.http = http
         calls = self._calls = ManhattanCalls(http, organization, endpoints)
         self._availability = Availability(calls, items_max, read_some_items=self._read_some_items)
@@ -45,7 +47,7 @@ class ManhattanInventoryClient:
             "supply-search",
             key="ItemId",
             template=_SUPPLY,
-            size=page_size,
+            size=supply_page_size or page_size,
             size_safe=page_size_safe,
             identity=lambda row: (row.get("ItemId"), row.get("LocationId")),
         )

@@ -18,12 +18,12 @@ class Executor(Protocol):
 
 
 class Threads:
-    """`workers` threads for the records and one more that reads ahead."""
+    """`workers` threads for the records and two more that read ahead: a page, and the targets of another."""
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="worker")
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
+        self._reader = ThreadPoolExecutor(2, thread_name_prefix="reader")
 
     @property
     def workers(self) -> int:

@@ -48,6 +48,11 @@ class Job(Protocol):
         not answered yet: yes when no record needs what the state remembers of another one."""
 
     @property
+    def reads_far(self) -> bool:
+        """Whether a window's page is read while the targets of the one before are: for sources that take
+        longer than the workers, and whose pages are small."""
+
+    @property
     def target(self) -> str:
         """What a person calls the system that is written to."""
 
@@ -123,6 +128,7 @@ class OneByOne:
     """For jobs that write each record alone, and whose writes are done when they are answered."""
 
     pages_overlap = True
+    reads_far = False
 
     def groups(self, wanted: Sequence[tuple[Desired, Any]]) -> Sequence[Sequence[Desired]]:
         return [(desired,) for desired, _ in wanted]

@@ -39,6 +39,8 @@ class RunReport:
     held_back: int = 0
     """Writes that a blast-radius limit holds back."""
     elapsed_s: float = 0.0
+    waited_s: float = 0.0
+    """Of these, with nothing to do but wait for what the target took in and decides later (imports)."""
     requests: int = 0
     _waiting: set[str] = field(default_factory=set)
 
@@ -96,6 +98,7 @@ class RunReport:
             "postponed": self.postponed,
             "requests": self.requests,
             "elapsed_s": round(self.elapsed_s, 3),
+            "waited_s": round(self.waited_s, 3),
             "exit_code": self.exit_code,
         }
 

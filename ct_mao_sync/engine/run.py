@@ -155,7 +155,12 @@ class Run:
             elif settled.wait_s is None:
                 return
             else:
-                self._clock.sleep(settled.wait_s)
+                self._wait(settled.wait_s)
+
+    def _wait(self, seconds: float) -> None:
+        began_s = self._clock.monotonic()
+        self._clock.sleep(seconds)
+        self.report.waited_s += self._clock.monotonic() - began_s
 
     def _settle(self, *, last: bool) -> Settled:
         """What became of pending writes; a dry run does not look."""
@@ -248,7 +253,7 @@ class Run:
         )
 
     def _scan(self, scan: Pass, window: Window) -> bool:
-        """All pages of a window, one read ahead. True when every change of it is accounted for."""
+        """All pages of a window, the next ones read ahead. True when every change of it is accounted for."""
         self.report.since = window.since
         self.report.watermark = window.watermark
         first = self._read(scan, window, window.cursor)
@@ -267,7 +272,7 @@ class Run:
         while True:
             page, last = ahead.take()
             if not page.cut and not last:
-                ahead.start(page.cursor)
+                ahead.go_on(page.cursor)
             self._processor.apply(page, ahead.advance)
             if self._stopping():
                 return False
@@ -312,9 +317,10 @@ class Run:
 
 
 class _ReadAhead:
-    """Reads the next page, and its targets, while the present one is applied.
+    """Reads the next page, and its targets, while the present one is applied; for jobs that read far also the
+    page after that.
 
-    Reading goes to the reading thread; mapping and the look into the state stay in the main thread, which
+    Reading goes to the reading threads; mapping and the look into the state stay in the main thread, which
     calls `advance` whenever it has a moment.
     """
 
@@ -322,19 +328,25 @@ class _ReadAhead:
         self._run = run
         self._scan = scan
         self._window = window
+        # With a limit nobody knows before the next page is mapped whether another one is wanted, and what a
+        # sweep has read is read again when the requests of the hour run short.
+        self._far = run._job.reads_far and run._options.limit is None and not scan.sweeps
         self._page_future: Future[Any] | None = None
         self._targets_future: Future[Any] | None = None
         self._prepared: tuple[Prepared, bool] | None = None
         self._got(first)
 
-    def start(self, cursor: str | None) -> None:
-        self._page_future = self._submit(self._run._read, self._scan, self._window, cursor)
+    def go_on(self, cursor: str | None) -> None:
+        """The page that was taken is not the last one."""
+        if not self._far:
+            self._start(cursor)
+        self.advance()
 
     def advance(self) -> Prepared | None:
         """Go on where something is ready; the next page as soon as its targets are read. A read that failed
         is told by `take`, when the records in hand are done."""
         future = self._page_future
-        if future is not None and _went_well(future):
+        if self._prepared is None and future is not None and _went_well(future):
             self._page_future = None
             self._got(future.result())
         if self._prepared is None or self._targets_future is None or not _went_well(self._targets_future):
@@ -343,7 +355,8 @@ class _ReadAhead:
 
     def take(self) -> tuple[Prepared, bool]:
         """The next page with its targets, and whether it is the last one; waits for it."""
-        if self._page_future is not None:
+        if self._prepared is None:
+            assert self._page_future is not None
             future, self._page_future = self._page_future, None
             self._got(future.result())
         assert self._targets_future is not None and self._prepared is not None
@@ -356,6 +369,11 @@ class _ReadAhead:
         prepared = self._run._processor.prepare(page.changes, origin, page.cursor)
         self._prepared = (prepared, page.cursor is None)
         self._targets_future = self._submit(self._run._processor.read_targets, prepared)
+        if self._far and page.cursor is not None:
+            self._start(page.cursor)
+
+    def _start(self, cursor: str | None) -> None:
+        self._page_future = self._submit(self._run._read, self._scan, self._window, cursor)
 
     def _submit(self, call: Callable[..., Any], *arguments: Any) -> Future[Any]:
         future = self._run._executor.submit_read(call, *arguments)

@@ -54,6 +54,7 @@ class InventoryJob:
     name = NAME
     skips_by_digest = False
     pages_overlap = False
+    reads_far = True
     target = "commercetools"
 
     def __init__(

@@ -18,9 +18,11 @@ from __future__ import annotations
 import logging
 import shlex
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from ct_mao_sync.clients.commercetools_import import (
     IMPORTED,
@@ -85,6 +87,7 @@ class ImportWriter:
         *,
         clock: Clock,
         wait_s: float,
+        submit: Callable[..., Future[Any]],
         may_fall_back: bool = False,
     ) -> None:
         """`may_fall_back`: an Import API that cannot be used is no reason to stop."""
@@ -93,6 +96,7 @@ class ImportWriter:
         self._was_looked_at = False
         self._unsent: set[str] = set()
         self._client = client
+        self._submit = submit
         self._container = container
         self._clock = clock
         self._wait_s = wait_s
@@ -377,12 +381,18 @@ class ImportWriter:
         operations: dict[str, Operation] = {}
         all_listed = True
         for container, ids in by_container.items():
-            operations.update((each.id, each) for each in self._client.read_operations(container, ids))
+            listed = self._client.read_operations(container, ids, at_once=self._at_once)
+            operations.update((each.id, each) for each in listed)
             if any(each not in operations for each in ids):
                 still_open = self._client.read_open_operations(container)
                 operations.update((each.id, each) for each in still_open)
                 all_listed &= len(still_open) < LISTED_MAX
         return operations, all_listed
+
+    def _at_once(self, call: Callable[[int], Any], values: Sequence[int]) -> list[Any]:
+        """By the workers, who have nothing else to do when imports are followed."""
+        futures = [self._submit(call, value) for value in values]
+        return [future.result() for future in futures]
 
     def _pause(self, rows: Sequence[PendingImport]) -> float | None:
         now_s = self._clock.monotonic()

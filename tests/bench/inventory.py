@@ -3,6 +3,9 @@
 The server is the sandbox in another process, with a latency for each answer. Everything is measured from
 outside, over whole processes of the real command, and all requests count, of both sides, reads included.
 
+The run time is that of the run's own report, less what it only waited for imports (`waited_s`). The ideal is
+what all its requests, those that follow imports among them, take with each worker always waiting for one.
+
 Each way to write (network and location view with four channels, REST and Import API) has its own rows:
   changed    every supply of the tenant is counted anew, and a delta run brings each entry in line
   unchanged  every supply is touched without moving a figure: a delta run looks at each entry, writes none
@@ -113,18 +116,16 @@ def _costs(
         _print_endpoints(f"{mode} {writer} changed", changed)
     entries = changed.report["written"]
     ideal_s = changed.requests * options.latency / 1000 / options.workers
-    elapsed_s = changed.report["elapsed_s"]
+    waited_s = changed.report["waited_s"]
+    busy_s = changed.report["elapsed_s"] - waited_s
     name = f"{mode}, {writer}"
     return [
         (name, f"{entries} of {changed.report['read']} read were written", ""),
         ("  changed: requests an entry", f"{changed.requests / entries:.4f}", f"<= {aim}"),
         ("  unchanged: requests an entry", f"{_per_entry(unchanged):.4f}", "<= 0.03"),
         ("  sweep, nothing to do: requests an entry", f"{_per_entry(swept):.4f}", "<= 0.03"),
-        (
-            "  changed: run time / ideal" + (", imports awaited" if writer == "import-api" else ""),
-            f"{elapsed_s / ideal_s:.2f}",
-            "<= 1.3" if writer == "rest" else "",
-        ),
+        ("  changed: run time", f"{busy_s:.1f} s, and {waited_s:.1f} s of waiting for imports", ""),
+        ("  changed: run time / ideal", f"{busy_s / ideal_s:.2f}", "<= 1.3"),
         ("  changed: client CPU an entry", f"{changed.process.cpu_s * 1000 / entries:.2f} ms", ""),
         ("  server CPU a request", f"{changed.server_cpu_s * 1000 / changed.requests:.2f} ms", ""),
         ("  unchanged: writes", str(unchanged.writes), "0"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -257,6 +257,21 @@ def test_many_operations_are_followed_by_pages() -> None:
     assert {operation.id for operation in found} == set(wanted)
     assert found[0] == Operation("op-1999", "key-1999", "imported")
     assert [query["offset"] for _, query in server.asked] == ["0", "500"]
+
+
+def test_pages_that_are_surely_needed_are_read_together_after_the_first() -> None:
+    server = Listing(5_000)
+    wanted = [f"op-{n}" for n in range(2_900, 5_000)]
+    together: list[list[int]] = []
+
+    def at_once(call: Callable[[int], Any], values: Sequence[int]) -> list[Any]:
+        together.append(list(values))
+        return [call(value) for value in reversed(values)][::-1]
+
+    found = importer(Scripted(server)).read_operations("stock", wanted, at_once=at_once)
+
+    assert {operation.id for operation in found} == set(wanted)
+    assert together == [[0], [500, 1000, 1500, 2000]]
 
 
 def test_operations_that_are_added_meanwhile_hide_none() -> None:

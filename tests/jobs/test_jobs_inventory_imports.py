@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from inventory_bench import Stocked, order_for
 
+from ct_mao_sync.cli.render import render_report
 from ct_mao_sync.config import load_config
 from ct_mao_sync.errors import ConfigError
 from ct_mao_sync.jobs import inventory_imports
@@ -98,6 +99,16 @@ def test_every_entry_is_brought_in_line_twenty_in_a_request(stocked: Watched) ->
     requests = [row.request for row in stocked.bench.log.history if is_import(row.request)]
     assert len(requests) == full + bool(rest)
     assert not [row for row in stocked.bench.log.history if is_entry_write(row.request)]
+
+
+def test_a_run_tells_how_long_it_only_waited_for_imports(network: Watched) -> None:
+    report = network.sync()
+    idle = network.sync()
+
+    assert 1 <= report.waited_s <= report.elapsed_s
+    assert report.as_dict()["waited_s"] == round(report.waited_s, 3)
+    assert "s of it waiting for imports)" in render_report(report)
+    assert (idle.waited_s, "waiting" in render_report(idle)) == (0, False)
 
 
 def test_a_second_run_imports_nothing(stocked: Watched) -> None:

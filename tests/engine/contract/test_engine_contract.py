@@ -3,15 +3,18 @@ a failure, a crash, a limit and a watermark mean."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from job_bench import NOW, Bench, CrashPlan
-from toy_job import DROPS_MAX, MALFORMED, NOTHING, Row
+from toy_job import DROPS_MAX, MALFORMED, NOTHING, Row, ToyJob
 
 from ct_mao_sync.engine.lock import job_lock
+from ct_mao_sync.engine.values import Desired, Outcome, Plan
 from ct_mao_sync.errors import LockHeld
 
 SETTLED = NOW - timedelta(seconds=5)
@@ -653,3 +656,55 @@ def test_a_crash_frees_the_lock(bench: Bench) -> None:
     assert bench.died(CrashPlan("write before", 1))
 
     assert bench.run().exit_code == 0
+
+
+def test_a_page_is_read_while_the_targets_of_the_one_before_are(tmp_path: Path) -> None:
+    third_page = threading.Event()
+
+    class PatientJob(ToyJob):
+        reads_far = True
+
+        def read_targets(self, wanted: Sequence[Desired], bases: Mapping[str, Any]) -> dict[str, Any]:
+            if any(desired.entity == "r003" for desired in wanted):
+                assert third_page.wait(10), "the third page waits for the targets of the second"
+            return super().read_targets(wanted, bases)
+
+    bench = Bench(tmp_path, threads=True, job_type=PatientJob)
+    bench.put_many(8)
+    bench.shop.on_page = lambda number: third_page.set() if number == 3 else None
+
+    report = bench.run()
+
+    assert report.exit_code == 0
+    assert bench.values == bench.wanted()
+
+
+def test_no_more_than_two_pages_are_read_ahead(tmp_path: Path) -> None:
+    ahead: list[int] = []
+
+    class CountingJob(ToyJob):
+        reads_far = True
+
+        def apply(self, plans: Sequence[Plan]) -> list[Outcome]:
+            ahead.append(self.shop.pages_read - 1 - len(self.shelf.values) // self.shop.page_size)
+            return super().apply(plans)
+
+    bench = Bench(tmp_path, job_type=CountingJob)
+    bench.put_many(30)
+
+    bench.run()
+
+    assert max(ahead) == 2
+
+
+def test_with_a_limit_no_page_is_read_that_it_may_not_reach(tmp_path: Path) -> None:
+    class FarJob(ToyJob):
+        reads_far = True
+
+    bench = Bench(tmp_path, job_type=FarJob)
+    bench.put_many(30)
+
+    report = bench.run(limit=3)
+
+    assert report.counts["written"] == 3
+    assert bench.shop.pages_read == 2

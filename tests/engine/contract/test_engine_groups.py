@@ -114,6 +114,17 @@ def test_what_is_settled_within_the_run_counts_as_what_it_came_to(bench: Bench) 
     assert bench.values == bench.wanted()
 
 
+def test_the_time_of_only_waiting_for_a_decision_is_told(bench: Bench, tray: Tray) -> None:
+    bench.put_many(7)
+
+    report = bench.run()
+    idle = bench.run()
+
+    assert report.waited_s == DECIDED_AFTER_S
+    assert report.waited_s <= report.elapsed_s
+    assert idle.waited_s == 0
+
+
 def test_what_is_refused_later_is_set_aside_and_the_others_go_on(bench: Bench, tray: Tray) -> None:
     bench.put_many(7)
     tray.refused = {"r003"}
