@@ -7,10 +7,10 @@ default ship-to-home pipeline would, and raises Refused when the pipeline does n
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
-from .core import MANHATTAN, Json
+from .core import MANHATTAN, Json, World
 from .manhattan_allocation import UNRELEASED, AllocationSteps, trim_allocations
 from .manhattan_cancel import add_history, cancel_line, decide_cancellations, finish_order
 from .manhattan_envelope import Refused
@@ -39,6 +39,11 @@ LIFECYCLE_STEPS = frozenset(
 
 class Lifecycle(AllocationSteps, WarehouseSteps):
     """Drives the orders of one world."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._at_rest: dict[str, datetime] = {}
+        """Key of an order -> its last change, where no step of its own is left."""
 
     def cancel_units(
         self, order_id: str, line_id: str, quantity: Decimal | int, *, reason: str = "CancelLine"
@@ -116,17 +121,23 @@ class Lifecycle(AllocationSteps, WarehouseSteps):
         if settings.header_lag_s > 0:
             self._stamp_headers()
         if settings.auto_advance_s is not None:
-            step = timedelta(seconds=settings.auto_advance_s)
-            for key, changed_at in list(world.mao.changed_at.items()):
-                if key in world.mao.orders and changed_at + step <= now:
-                    self.next_step(key)
+            self._advance_due(now - timedelta(seconds=settings.auto_advance_s))
         if settings.archive_after_days is not None:
             age = timedelta(days=settings.archive_after_days)
             for key, order in list(world.mao.orders.items()):
-                if _is_finished(order) and world.mao.changed_at[key] + age <= now:
+                if world.mao.changed_at[key] + age <= now and _is_finished(order):
                     self.archive(key)
 
     # --- pieces
+
+    def _advance_due(self, until: datetime) -> None:
+        """One step for each order that did not change after `until`. What has none left is not asked again
+        until it changes."""
+        store = self._world.mao
+        due = [key for key, at in store.changed_at.items() if at <= until and self._at_rest.get(key) != at]
+        for key in due:
+            if key in store.orders and not self.next_step(key):
+                self._at_rest[key] = store.changed_at[key]
 
     def _stamp_headers(self) -> None:
         world = self._world
