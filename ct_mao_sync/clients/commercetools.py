@@ -96,9 +96,16 @@ class CommercetoolsClient:
         return self._project.read_in("/orders", _TRACES, names, ())
 
     def update_order(
-        self, order_id: str, version: int, actions: Sequence[Mapping[str, Any]], expand: Sequence[str] = ()
+        self,
+        order_id: str,
+        version: int,
+        actions: Sequence[Mapping[str, Any]],
+        expand: Sequence[str] = (),
+        *,
+        unread: bool = False,
     ) -> Row:
-        """All actions or none (commercetools docs, update actions: at most 500). Gives the new state.
+        """All actions or none (commercetools docs, update actions: at most 500). Gives the new state, or {}
+        with `unread`: the answer is the whole order, and to parse it costs more than to write the request.
         Raises VersionConflict when `version` is not the present one."""
         answer = self.http.send(
             "POST",
@@ -106,6 +113,7 @@ class CommercetoolsClient:
             params=[("expand", path) for path in expand],
             json={"version": version, "actions": list(actions)},
             write=True,
+            unread=unread,
         )
         return row_of(answer)
 

@@ -153,6 +153,7 @@ class HttpClient:
         absent_ok: bool = False,
         check: Callable[[Any], bool] | None = None,
         not_again: Collection[str] = (),
+        unread: bool = False,
     ) -> Answer:
         """One request, tried until it is answered.
 
@@ -162,6 +163,8 @@ class HttpClient:
         absent_ok  a 404 is an answer too
         check      what the JSON of a good answer must look like; else it counts as no JSON
         not_again  problem codes that are raised at once, since the caller will ask for less
+        unread     that it was done is all the caller wants to know: a good answer, if it begins and ends
+                   as a JSON object does, is not parsed, and `json` is {}
 
         Raises Retriable (also for a write that surely did not arrive), OutcomeUnknown (writes only),
         VersionConflict, RecordRejected (`target-refused`) and RunStopped.
@@ -181,7 +184,9 @@ class HttpClient:
         pairs = list(params.items() if isinstance(params, Mapping) else params)
         url = self.base_url + path + ("?" + encode_query(pairs) if pairs else "")
         return self._send(
-            Request(method, path, url, body, all_headers, write, absent_ok, check, frozenset(not_again))
+            Request(
+                method, path, url, body, all_headers, write, absent_ok, check, frozenset(not_again), unread
+            )
         )
 
     def refusal_error(

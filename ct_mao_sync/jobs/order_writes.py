@@ -58,7 +58,8 @@ class OrderWriter:
                     if not self._cancel(write):
                         kind, state = "pending", Cancelling(write.order_id)
                 else:
-                    self._commercetools.update_order(write.entity, write.version, write.body["actions"])
+                    actions = write.body["actions"]
+                    self._commercetools.update_order(write.entity, write.version, actions, unread=True)
                     state = state or plan.state
             except RecordRejected as error:
                 return self._refused(plan, write, error, state, done)

@@ -201,26 +201,28 @@ class ReturnsJob(OneByOne):
         """Those of one group are of one order: each is planned on what the one before it left."""
         outcomes: list[Outcome] = []
         document: Mapping[str, Any] | None = None
-        for plan in plans:
+        for number, plan in enumerate(plans, start=1):
             (write,) = plan.writes
             if document is not None:
                 target = self._targets.after(write.target, document)
                 planned = plan_return(write.wanted.record, target, write.base, self._rules)
                 plan = self._plan(planned, write.wanted, target, write.base)
-            outcome, document = self._apply(plan, document)
+            outcome, document = self._apply(plan, document, last=number == len(plans))
             outcomes.append(outcome)
         return outcomes
 
     def _apply(
-        self, plan: Plan, document: Mapping[str, Any] | None
+        self, plan: Plan, document: Mapping[str, Any] | None, *, last: bool
     ) -> tuple[Outcome, Mapping[str, Any] | None]:
-        """The outcome, and the order as it is afterwards, None where that is not known."""
+        """The outcome, and the order as it is afterwards; after the last one nobody asks for it."""
         done: tuple[str, ...] = ()
         if plan.writes:
             (write,) = plan.writes
             update = write.update
             try:
-                document = self._commercetools.update_order(update.order_id, update.version, update.actions)
+                document = self._commercetools.update_order(
+                    update.order_id, update.version, update.actions, unread=last
+                )
             except RecordRejected as error:
                 return _refused(plan, write, error), document
             done = (f"{update.action} {update.subject}: {'; '.join(update.summary)}",)

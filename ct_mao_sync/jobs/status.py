@@ -236,7 +236,10 @@ class StatusJob(OneByOne):
         for write, told in zip(plan.writes, plan.summary, strict=True):
             try:
                 row = self._commercetools.update_order(
-                    write.order_id, version or write.version, write.actions
+                    write.order_id,
+                    version or write.version,
+                    write.actions,
+                    unread=write is plan.writes[-1],
                 )
             except RecordRejected as error:
                 return Outcome(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from ct_mao_sync.models.commercetools import Address, Order
@@ -16,7 +17,8 @@ _NUMBER_FIRST = frozenset(
 )
 
 
-def map_address(address: Address) -> dict[str, str]:
+@lru_cache(maxsize=64)  # an order has one or two, and asks for them in each line
+def map_address(address: Address) -> Mapping[str, str]:
     """MAO's inner `Address`; what the shop does not know is left out. Salutation, title and fax have no
     place there. All text, no units."""
     street = _street(address)
@@ -42,7 +44,7 @@ def map_address(address: Address) -> dict[str, str]:
     return {field: text for field, value in fields.items() if (text := value.strip())}
 
 
-def is_deliverable(mapped: dict[str, str]) -> bool:
+def is_deliverable(mapped: Mapping[str, str]) -> bool:
     """Country, street and city or postal code: less cannot be shipped to."""
     return bool(
         mapped.get("Country") and mapped.get("Address1") and (mapped.get("City") or mapped.get("PostalCode"))
@@ -118,7 +120,7 @@ def _joined(*parts: str | None) -> str:
     return ", ".join(text for part in parts if part and (text := part.strip()))
 
 
-def _first(addresses: Iterable[dict[str, str]], field: str) -> str:
+def _first(addresses: Iterable[Mapping[str, str]], field: str) -> str:
     return next((address[field] for address in addresses if field in address), "")
 
 

@@ -166,7 +166,7 @@ def _shares_of(
     for target, quantity, group, address in ways:
         ship_to: dict[str, str] | None = None
         if group is not None and group.delivery == SHIP_TO_ADDRESS:
-            ship_to = map_address(address) if address else {}
+            ship_to = dict(map_address(address)) if address else {}
             if not is_deliverable(ship_to):
                 return source.reject(
                     "source-invalid",

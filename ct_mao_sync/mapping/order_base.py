@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 # List of child rows -> the field that is its business key (DOC: creating-and-updating-order: children
@@ -104,21 +105,22 @@ def normalise(value: Any, name: str = "") -> str:
     equal; null is empty; a moment has no zone (MAO's are UTC). `name` is the field's: ids, names and
     addresses are texts, whatever they look like."""
     if isinstance(value, str):
-        return _normalise_text(value, name) if value else ""
+        # Most texts do not begin like a number or a moment.
+        return _normalise_text(value, name) if value and value[0] in "-0123456789" else value
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
-    if isinstance(value, Decimal | float):
+    if isinstance(value, Decimal):
+        return _plain(value)
+    if isinstance(value, float):
         return _plain(Decimal(str(value)))
     return str(value)
 
 
 def _normalise_text(text: str, name: str) -> str:
-    if text[0] not in "-0123456789":
-        return text
     if len(text) > 18 and text[10] in "Tt":
         return _plain_moment(text)
     # Numbers may come back as JSON strings (DOC: order-migration-sample-jsons). A postal code such as
@@ -160,7 +162,7 @@ def rows_of(payload: Mapping[str, Any]) -> Rows:
     """Every field that takes part in a merge, by row. Left out: rows without their business key, and rows
     that MAO derived from others; they are not ours. A null member is a field with the value ""."""
     rows: Rows = {"": {}}
-    _collect({name: value for name, value in payload.items() if name not in NEVER_MERGED}, "", "", rows)
+    _collect(payload, "", "", rows, NEVER_MERGED)
     return rows
 
 
@@ -173,10 +175,12 @@ def flatten(payload: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _collect(node: Mapping[str, Any], row: str, within: str, rows: Rows) -> None:
+def _collect(node: Mapping[str, Any], row: str, within: str, rows: Rows, but: Collection[str] = ()) -> None:
     """`within`: the nested objects between the row and `node`, "ShipToAddress/Address/"."""
     fields = rows[row]
     for name, value in node.items():
+        if name in but:
+            continue
         if value is None or isinstance(value, _SCALARS):
             if within or name not in ROW_KEYS:
                 fields[within + step(name)] = normalise(value, name)
@@ -187,7 +191,7 @@ def _collect(node: Mapping[str, Any], row: str, within: str, rows: Rows) -> None
             for row_id, child in rows_by_id(node, name).items():
                 path = parent + step(row_id)
                 rows[path] = {}
-                _collect({field: item for field, item in child.items() if field != key}, path, "", rows)
+                _collect(child, path, "", rows, (key,))
 
 
 def rows_by_id(node: Mapping[str, Any], list_name: str) -> dict[str, Mapping[str, Any]]:
@@ -261,6 +265,7 @@ def is_clear(list_name: str, name: str) -> bool:
     return name in _CLEAR.get(list_name, _NOTHING_CLEAR)
 
 
+@lru_cache(maxsize=4096)  # countries, units and names of taxes stand in every order
 def hash_field(value: str, salt: bytes) -> str:
     return (
         "#" + hmac.digest(salt, value.encode("utf-8", "surrogatepass"), "sha256").hex()[:20] if value else ""
@@ -275,15 +280,8 @@ def remember(list_name: str, name: str, value: str, salt: bytes) -> str:
 def remembered(payload: Mapping[str, Any], salt: bytes) -> dict[str, str]:
     """The form in which a base is stored: flat, path -> value, without any personal data in clear."""
     stored: dict[str, str] = {}
-    hashes = {"": ""}  # an address stands in every line; each text is hashed once
     for row, fields in rows_of(payload).items():
         clear, prefix = _CLEAR.get(list_of(row), _NOTHING_CLEAR), f"{row}/" if row else ""
         for name, value in fields.items():
-            if name in clear:
-                stored[prefix + name] = value
-            else:
-                known = hashes.get(value)
-                if known is None:
-                    known = hashes[value] = hash_field(value, salt)
-                stored[prefix + name] = known
+            stored[prefix + name] = value if name in clear else hash_field(value, salt)
     return stored

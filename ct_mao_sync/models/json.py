@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -12,10 +11,9 @@ from decimal import Decimal
 from typing import Any
 
 # The standard encoder has no way to write a number literal of one's own. Decimals therefore go through
-# it as strings that begin with a random token, and lose quotes and token afterwards. The token is drawn
-# once per process, so no text in an order can imitate it.
-_TOKEN = secrets.token_hex(16)
-_MARKED = re.compile(rf'"{_TOKEN}(-?[0-9]+(?:\.[0-9]+)?)"')
+# it as strings between two random tokens, and lose quotes and tokens afterwards. The tokens are drawn
+# once per process, so no text in an order can imitate them.
+_BEFORE, _AFTER = secrets.token_hex(16), secrets.token_hex(16)
 
 
 def dump_json(value: Any) -> bytes:
@@ -24,14 +22,14 @@ def dump_json(value: Any) -> bytes:
 
     Raises ValueError for NaN and infinity, TypeError for a type that JSON does not know.
     """
-    return _MARKED.sub(r"\1", _ENCODER.encode(value)).encode("ascii")
+    return _bare_numbers(_ENCODER.encode(value)).encode("ascii")
 
 
 def canonical_json(value: Any) -> bytes:
     """One form for equal values: keys sorted, no blanks, 4.9 = 4.90 and 4 = 4.00, datetimes in UTC.
 
     Raises like `dump_json`."""
-    return _MARKED.sub(r"\1", _CANONICAL_ENCODER.encode(value)).encode("ascii")
+    return _bare_numbers(_CANONICAL_ENCODER.encode(value)).encode("ascii")
 
 
 def digest(value: Any) -> str:
@@ -39,11 +37,15 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical_json(value)).hexdigest()[:32]
 
 
+def _bare_numbers(text: str) -> str:
+    return text.replace(f'"{_BEFORE}', "").replace(f'{_AFTER}"', "")
+
+
 def _encode_other(value: Any, render_decimal: Callable[[Decimal], str]) -> Any:
     if isinstance(value, Decimal):
         if not value.is_finite():
             raise ValueError("a number that is not finite cannot be written as JSON")
-        return _TOKEN + render_decimal(value)
+        return f"{_BEFORE}{render_decimal(value)}{_AFTER}"
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")

@@ -235,6 +235,17 @@ def test_an_update_is_a_write() -> None:
         assert len(adapter.requests) == 1
 
 
+def test_an_update_whose_answer_nobody_reads_is_believed_by_its_outline() -> None:
+    """An error page or half an answer is none, whatever its status."""
+    adapter = Scripted(reply(200, {"id": "abc", "version": 8}))
+    assert shop(adapter).update_order("abc", 7, [], unread=True) == {}
+    for trouble in (reply(200, b"<html>"), reply(200, b'{"id": "abc", "ver'), reply(200, b"")):
+        with pytest.raises(OutcomeUnknown):
+            shop(Scripted(trouble)).update_order("abc", 7, [], unread=True)
+    with pytest.raises(VersionConflict):
+        shop(Scripted(reply(409))).update_order("abc", 7, [], unread=True)
+
+
 def test_a_moment_needs_a_zone() -> None:
     with pytest.raises(ValueError, match="zone"):
         render_timestamp(datetime(2026, 1, 1))  # noqa: DTZ001
