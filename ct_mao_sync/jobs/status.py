@@ -292,6 +292,8 @@ def _last_sent(row: Sent) -> dict[str, Decimal]:
     newest = row.candidates[-1] if row.candidates else row.base or {}
     found = {}
     for path, value in newest.items():
+        if not path.endswith("/Quantity"):
+            continue
         steps = steps_of(path)
         if len(steps) == 3 and steps[0] == "OrderLine" and steps[2] == "Quantity":
             quantity = number_of(value)
