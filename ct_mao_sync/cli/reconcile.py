@@ -82,6 +82,9 @@ def reconcile(
     *  different, field by field     +  missing in the target
     !  cannot be compared: an error, with its cure
 
+    Missing in the source is looked for by --all: exported orders that the shop has no more, and entries that
+    show stock of an item that MAO does not list. No write can cure those; status and returns have none.
+
     Nothing is written without --fix, no watermark moves, and nothing is skipped because it was applied
     before. --fix reads what differs again and writes it under the job's lock and limits; nothing is ever
     deleted. An order named by --order whose last export is not known (base-unknown) is overwritten with what

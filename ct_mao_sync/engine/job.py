@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
-from ct_mao_sync.engine.values import Change, Desired, Difference, Nudges, Outcome, Page, Plan, Settled, Skip
+from ct_mao_sync.engine.values import (
+    Change,
+    Desired,
+    Difference,
+    Listed,
+    Nudges,
+    Outcome,
+    Page,
+    Plan,
+    Settled,
+    Skip,
+)
 from ct_mao_sync.errors import Rejection
 
 NUDGED_TOGETHER = 100
@@ -157,3 +168,11 @@ class Remembers(Protocol):
 
     def known_entities(self, store: Any, after: str, count: int) -> Sequence[str]:
         """The next `count` entities that were applied once, in the order of their ids."""
+
+
+@runtime_checkable
+class ListsTarget(Protocol):
+    """A job that can list what the target has, so that what the source does not know is found."""
+
+    def read_target_list(self) -> Iterator[Sequence[Listed]]:
+        """Page by page; nothing where the source is asked for all that the target has anyway."""

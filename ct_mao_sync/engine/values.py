@@ -93,6 +93,16 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """A record that the target has, named as a change of it would be."""
+
+    entity: str
+    label: str
+    said: str
+    """What it means that the source does not know it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The writes that would bring the target in line; empty when it already is."""
 

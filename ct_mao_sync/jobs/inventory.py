@@ -19,7 +19,18 @@ from ct_mao_sync.clients.manhattan_inventory import ManhattanInventoryClient
 from ct_mao_sync.config import Config
 from ct_mao_sync.engine.clock import Clock
 from ct_mao_sync.engine.job import Pass
-from ct_mao_sync.engine.values import Change, Desired, Difference, Nudges, Outcome, Page, Plan, Settled, Skip
+from ct_mao_sync.engine.values import (
+    Change,
+    Desired,
+    Difference,
+    Listed,
+    Nudges,
+    Outcome,
+    Page,
+    Plan,
+    Settled,
+    Skip,
+)
 from ct_mao_sync.errors import Problem, Rejection, RunStopped
 from ct_mao_sync.jobs.inventory_imports import Ended, ImportWriter
 from ct_mao_sync.jobs.inventory_in_flight import InFlightOrders
@@ -134,6 +145,9 @@ class InventoryJob:
             figures = MessageFigures(nudges.content.syncs, self._locations)
         self._targets.message_figures = figures
         return self._source.read_nudged(nudges, figures)
+
+    def read_target_list(self) -> Iterator[Sequence[Listed]]:
+        return self._source.read_target_list(self._targets.channel_ids())
 
     # ---- decide ----------------------------------------------------------------------------------
 

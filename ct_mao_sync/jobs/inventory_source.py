@@ -12,9 +12,9 @@ from ct_mao_sync.clients.manhattan import ManhattanClient
 from ct_mao_sync.clients.manhattan_inventory import ManhattanInventoryClient
 from ct_mao_sync.config import Config
 from ct_mao_sync.engine.job import Pass
-from ct_mao_sync.engine.values import Change, Nudges, Page
+from ct_mao_sync.engine.values import Change, Listed, Nudges, Page
 from ct_mao_sync.errors import Rejection
-from ct_mao_sync.mapping.inventory_entry import split_entity
+from ct_mao_sync.mapping.inventory_entry import EntryState, entity_of, parse_entry, split_entity
 from ct_mao_sync.mapping.inventory_plan import EntryWanted
 from ct_mao_sync.mapping.item_units import ItemUnits
 from ct_mao_sync.mapping.locations import Locations, plain_location
@@ -149,6 +149,29 @@ class InventorySource:
         entries = self._commercetools.read_skus_page(cursor)
         return _EntriesPage(entries), _texts(entries.results, "sku"), []
 
+    def read_target_list(self, channel_ids: Mapping[str, str]) -> Iterator[Sequence[Listed]]:
+        """Entries with stock, of the channels that the modes show. An assortment that is the shop's own has
+        been asked for in MAO already."""
+        if self._config.inventory.assortment == "commercetools":
+            return
+        keys = {channel_ids.get(key, ""): key for key in self._channels if not key or key in channel_ids}
+        cursor: str | None = None
+        while True:
+            page = self._commercetools.read_skus_page(cursor)
+            found = [entry for row in page.results if isinstance(entry := parse_entry(row), EntryState)]
+            yield [
+                Listed(
+                    entity_of(entry.sku, keys[entry.channel_id]),
+                    _label(entry.sku, keys[entry.channel_id]),
+                    f"MAO does not list the item, and the shop shows {entry.quantity_on_stock} of it",
+                )
+                for entry in found
+                if entry.channel_id in keys and entry.quantity_on_stock > 0
+            ]
+            if page.is_last:
+                return
+            cursor = page.last_id
+
     def changes_of(self, skus: Iterable[str]) -> list[Change]:
         """One change for each entry of these SKUs that the modes show."""
         channels = self._channels
@@ -160,8 +183,7 @@ class InventorySource:
                     changes.append(Change(f"{sku}|{channel_key}", sku, 0, rejection=sold))
                     continue
                 wanted = EntryWanted(sku, sold.item, sold.units, channel_key)
-                label = f"{sku} ({channel_key})" if channel_key else sku
-                changes.append(Change(wanted.entity, label, 0, record=wanted))
+                changes.append(Change(wanted.entity, _label(sku, channel_key), 0, record=wanted))
         return changes
 
     def read_entities(self, entities: Sequence[str]) -> list[Change]:
@@ -223,6 +245,10 @@ class InventorySource:
             cursor = page.cursor
             if cursor is None:
                 return
+
+
+def _label(sku: str, channel_key: str) -> str:
+    return f"{sku} ({channel_key})" if channel_key else sku
 
 
 def _sliced(items: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -15,7 +15,7 @@ from datetime import datetime
 from itertools import islice
 
 from ct_mao_sync.engine.compare import Finding, compare, scan
-from ct_mao_sync.engine.job import Job, Remembers
+from ct_mao_sync.engine.job import Job, ListsTarget, Remembers
 from ct_mao_sync.engine.run import RunOptions
 from ct_mao_sync.engine.values import Change
 from ct_mao_sync.ops.reading import Reading
@@ -103,6 +103,8 @@ class Reconciliation:
                 yield self._compare(job, changes)
             if selection.everything and isinstance(job, Remembers):
                 yield from self._by_entity(job, self._unseen(job, job))
+            if selection.everything and isinstance(job, ListsTarget):
+                yield from self._unknown_to_source(job)
 
     def _given(self, job: Job) -> Iterator[Sequence[Finding]]:
         for labels in _pages_of(self.selection.given):
@@ -148,6 +150,12 @@ class Reconciliation:
             new = self._seen.first_time(known)
             yield from (entity for entity in known if entity in new)
             after = known[-1]
+
+    def _unknown_to_source(self, job: ListsTarget) -> Iterator[Sequence[Finding]]:
+        """What the target has and the source did not tell of."""
+        for page in job.read_target_list():
+            new = self._seen.first_time(each.entity for each in page)
+            yield [Finding(each.entity, each.label, "-", each.said) for each in page if each.entity in new]
 
     def _by_entity(self, job: Job, entities: Iterator[str]) -> Iterator[Sequence[Finding]]:
         for some in _pages_of(entities):

@@ -1,4 +1,5 @@
-"""`reconcile` of status and returns says in which field the two sides differ, without personal data."""
+"""`reconcile` says in which field the two sides differ, without personal data, and what one of them lacks.
+(Of orders: test_cli_reconcile.py.)"""
 
 from __future__ import annotations
 
@@ -8,8 +9,13 @@ from typing import Any
 
 import pytest
 from golden import Screen
+from jobs.inventory_bench import Stocked
 from jobs.returns_scene import Scene
 from jobs.status_bench import StatusBench
+
+from ct_mao_sync.sandbox.commercetools_inventory import add_entry
+from ct_mao_sync.sandbox.generate_stock import LOCATIONS
+from ct_mao_sync.sandbox.manhattan_stock import set_supply
 
 
 def test_status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,6 +73,35 @@ def test_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert fields["R1"] == {"ReturnItem/mao-R1-1-Damaged-1/shipmentState": ("Returned", "Unusable")}
     assert screen.run("reconcile", "returns", "--all", "--fix").exit_code == 0
     assert screen.run("reconcile", "returns", "--all").exit_code == 0
+
+
+def test_inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stocked = Stocked(tmp_path, "location", 2)
+    assert stocked.sync().exit_code == 0
+    stocked.bench.clock.advance(600)
+    entry = next(iter(stocked.world.ct.inventory.values()))
+    for sku, quantity, changes in (
+        ("GHOST", 7, {}),
+        ("SOLD-OUT", 0, {}),
+        ("ELSEWHERE", 5, {"supplyChannel": {"typeId": "channel", "id": "of-somebody-else"}}),
+        ("NO-CHANNEL", 5, {"supplyChannel": None}),
+    ):
+        new = {"id": sku, "key": sku, "sku": sku, "quantityOnStock": quantity, "availableQuantity": quantity}
+        add_entry(stocked.world, {name: v for name, v in (entry | new | changes).items() if v is not None})
+    set_supply(stocked.world, "ITEM-000002", next(iter(LOCATIONS)), 0)
+    stocked.bench.clock.advance(600)
+    screen, writes = Screen(stocked.bench, monkeypatch), stocked.bench.writes()
+
+    screen.check("reconcile-inventory", "reconcile", "inventory", "--all", code=3)
+
+    assert stocked.bench.writes() == writes
+    assert screen.run("reconcile", "inventory", "--all", "--fix").exit_code == 3, (
+        "it cannot be cured by a write"
+    )
+    left = json.loads(screen.run("reconcile", "inventory", "--all", "--json").stdout)
+    assert [(found["symbol"], found["entity"]) for found in left["findings"]] == [
+        ("-", f"GHOST|{LOCATIONS[next(iter(LOCATIONS))]}")
+    ]
 
 
 def fields_of(printed: str) -> dict[str, dict[str, Any]]:
