@@ -273,7 +273,10 @@ class StatusJob(OneByOne):
         store.follow_versions(
             {o.entity: o.version for o in outcomes if o.kind == "unchanged" and o.state is None}
         )
-        store.finish_orders([o.entity for o in outcomes if o.reason.startswith("archived in MAO")])
+        archived = self._source.archived
+        store.finish_orders(
+            [o.entity for o in outcomes if o.reason.startswith("archived in MAO") or o.entity in archived]
+        )
 
     def page_done(self, store: Store, scan: Pass, *, last: bool, now: datetime) -> None:
         if scan.name != SWEEP_PASS and last and store.checkpoint(NAME, SWEEP_PASS) is None:

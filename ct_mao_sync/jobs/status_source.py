@@ -60,6 +60,8 @@ class StatusSource:
         self._newest: OrderedDict[str, Change] = OrderedDict()
         """The newest record this run has seen of an order: a search that lags must not take it back."""
         self._newest_max = 4 * self._page_size + 200
+        self.archived: set[str] = set()
+        """Orders that this run has read out of MAO's archive: nothing changes there any more."""
         self._lock = threading.Lock()
 
     # ---- passes ----------------------------------------------------------------------------------
@@ -114,19 +116,28 @@ class StatusSource:
         orders = self._slices.pop(after)
         last = orders[-1].entity if len(orders) == self._page_size else None
         found = self._read_rows({order.entity: order.mao_order_id for order in orders}, by_id=False)
+        told = self._read_told([o.entity for o in orders if o.entity not in found and o.progress >= SETTLED])
         changes = []
         for order in orders:
             row = found.get(order.entity)
-            if row is None and order.progress < SETTLED:
+            if row is None and order.entity not in told:
                 row = self._read_by_id(order.entity, order.mao_order_id)
             if row is not None:
                 changes.append(_change(row))
             elif order.progress >= SETTLED:
-                # Archived after its last unit had left: MAO told all there was to tell before.
                 changes.append(Change(order.entity, order.mao_order_id, order.version, ARCHIVED))
         self._remember(change for change in changes if change.record != ARCHIVED)
         self._next_after = last
         return Page(changes, last, self._clock.now(), 0.0, len(orders))
+
+    def _read_told(self, entities: Sequence[str]) -> set[str]:
+        """Those of which the shop shows the end already: were they archived, MAO has nothing to add. The
+        others may have been delivered and archived before any run saw it."""
+        return {
+            str(order["id"])
+            for order in (self._commercetools.read_orders_by_ids(entities) if entities else ())
+            if order.get("orderState") == "Complete" or order.get("shipmentState") == "Delivered"
+        }
 
     # ---- single orders ---------------------------------------------------------------------------
 
@@ -191,7 +202,11 @@ class StatusSource:
 
     def _read_by_id(self, entity: str, name: str) -> Row | None:
         """A search lags, and archived orders leave it: absence is no cancellation."""
-        row = self._manhattan.read_order(name) or self._manhattan.read_archived_order(name)
+        row = self._manhattan.read_order(name)
+        if row is None:
+            row = self._manhattan.read_archived_order(name)
+            if row is not None:
+                self.archived.add(entity)
         return row if row is not None and _entity(row) == entity else None
 
     def _search_by_entity(self, entities: Sequence[str]) -> dict[str, Row]:

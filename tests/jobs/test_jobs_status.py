@@ -449,9 +449,49 @@ def test_an_archived_order_is_not_a_cancelled_one(bench: StatusBench) -> None:
 
     report = bench.sync()
 
+    assert dict(report.counts) == {"unchanged": 1}
+    assert bench.log.total("manhattan", method="GET") == 2, "once, by id and in the archive"
+    assert bench.shop(1)["shipmentState"] == "Shipped"
+    bench.later(25 * 3600)
+    assert bench.sync().read == 0
+
+
+def test_an_order_that_was_delivered_and_archived_before_any_run_saw_it_is_shown_as_delivered(
+    bench: StatusBench,
+) -> None:
+    bench.placed(1)
+    for step in ("allocate", "release", "ship"):
+        getattr(bench.life, step)("CT-1")
+    bench.later()
+    bench.sync()
+    assert bench.shop(1)["shipmentState"] == "Shipped"
+    bench.life.deliver("CT-1")
+    bench.life.archive("CT-1")
+    bench.later(25 * 3600)
+
+    report = bench.sync()
+
+    assert dict(report.counts) == {"written": 1}
+    assert (bench.shop(1)["shipmentState"], bench.shop(1)["orderState"]) == ("Delivered", "Complete")
+    bench.later(25 * 3600)
+    assert bench.sync().read == 0
+
+
+def test_an_archived_order_that_the_shop_shows_as_complete_is_not_read_again(tmp_path: Path) -> None:
+    bench = StatusBench(tmp_path, more='[status.order_states]\nshipped = "Complete"')
+    bench.placed(1)
+    for step in ("allocate", "release", "ship"):
+        getattr(bench.life, step)("CT-1")
+    bench.later()
+    bench.sync()
+    bench.life.archive("CT-1")
+    bench.later(25 * 3600)
+    bench.log.clear()
+
+    report = bench.sync()
+
     assert dict(report.counts) == {"skipped": 1}
     assert bench.log.total("manhattan", method="GET") == 0
-    assert bench.shop(1)["shipmentState"] == "Shipped"
     bench.later(25 * 3600)
     assert bench.sync().read == 0
 
