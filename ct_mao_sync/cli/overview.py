@@ -45,7 +45,7 @@ def overview(context: click.Context) -> None:
 def _read(application: Application, store: Store) -> Overview:
     from ct_mao_sync.cli.job_builders import jobs_on
     from ct_mao_sync.cli.jobs import JOBS
-    from ct_mao_sync.engine.lock import is_locked
+    from ct_mao_sync.engine.lock import holder_of
     from ct_mao_sync.ops.health import read_health
     from ct_mao_sync.ops.overview import read_overview
 
@@ -55,7 +55,7 @@ def _read(application: Application, store: Store) -> Overview:
     return read_overview(
         store,
         {job: config.schedule.every(job) if job in on else None for job in JOBS},
-        {job: is_locked(config.state_path, job) for job in JOBS},
+        {job: holder_of(config.state_path, job) is not None for job in JOBS},
         application.clock.now(),
         health=read_health(config.resolve(health_file)) if health_file else None,
         requests_limit=config.manhattan.max_requests_per_hour,

@@ -17,6 +17,9 @@ from ct_mao_sync.engine.clock import Clock
 from ct_mao_sync.errors import LockHeld, Problem, RunStopped
 
 _POLL_S = 0.2
+_LOOK_S = 0.1
+"""`overview` and `doctor` hold the lock for a moment when they look whether a run is alive: no run has to
+leave because of that."""
 _JOB = re.compile(r"[a-z][a-z0-9_-]*\Z")
 
 
@@ -24,18 +27,6 @@ def lock_path(state_path: Path, job: str) -> Path:
     if not _JOB.match(job):
         raise ValueError(f"{job!r} cannot be part of a file name")
     return state_path.with_name(f"{state_path.name}.{job}.lock")
-
-
-def is_locked(state_path: Path, job: str) -> bool:
-    """Whether a run of the job is alive at this moment. Makes no file."""
-    try:
-        handle = os.open(lock_path(state_path, job), os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        return not _locked(handle)
-    finally:
-        os.close(handle)
 
 
 @contextlib.contextmanager
@@ -63,12 +54,12 @@ def job_lock(state_path: Path, job: str, wait_s: float, clock: Clock) -> Iterato
             )
         ) from None
     try:
-        deadline = clock.monotonic() + wait_s
+        deadline = clock.monotonic() + max(wait_s, _LOOK_S)
         while not _locked(handle):
             left_s = deadline - clock.monotonic()
             if left_s <= 0 or clock.stopping:
                 raise _held(handle, job, path)
-            clock.sleep(min(_POLL_S, left_s))
+            clock.sleep(min(_POLL_S if wait_s else _LOOK_S / 4, left_s))
         # A full disk must not keep a run from starting: the number is for the message only.
         with contextlib.suppress(OSError):
             os.ftruncate(handle, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import stat
@@ -34,6 +35,20 @@ class StandingClock:
     def sleep(self, seconds: float) -> None:
         self.slept_s += seconds
         self.meanwhile()
+
+
+def test_a_look_whether_a_run_is_alive_keeps_no_run_from_starting(tmp_path: Path) -> None:
+    state = tmp_path / "state.sqlite3"
+    with job_lock(state, "orders", 0, SystemClock()):
+        pass
+    look = os.open(lock_path(state, "orders"), os.O_RDONLY)
+    fcntl.flock(look, fcntl.LOCK_SH)
+    clock = StandingClock()
+    clock.meanwhile = lambda: fcntl.flock(look, fcntl.LOCK_UN)
+
+    with job_lock(state, "orders", 0, clock):
+        assert clock.slept_s < 0.1
+    os.close(look)
 
 
 HOLDER = """
