@@ -257,9 +257,14 @@ def _cure(letter: DeadLetter, *, of_many: bool = False) -> str:
 
 
 def _next(letter: DeadLetter) -> str:
+    from ct_mao_sync.state.retry_schedule import MAPPING_CODES
+
     if letter.state == "discarded":
         return "discarded"
-    return f"{letter.next_try_at:%m-%d %H:%MZ}" if letter.next_try_at else "by replay-errors"
+    if letter.next_try_at:
+        return f"{letter.next_try_at:%m-%d %H:%MZ}"
+    by_hand = "by replay-errors"
+    return f"when the mapping changes, or {by_hand}" if letter.code in MAPPING_CODES else by_hand
 
 
 def as_dict(row: Any) -> dict[str, Any]:

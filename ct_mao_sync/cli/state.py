@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +27,11 @@ def state() -> None:
 
 
 @state.command("backup", epilog="Examples: ct-mao-sync state backup /backup/")
-@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("named", metavar="TARGET", type=click.Path())
 @click.option("--force", is_flag=True, help="Overwrite a file that is there.")
 @global_options
 @click.pass_context
-def backup(context: click.Context, target: Path, force: bool) -> None:
+def backup(context: click.Context, named: str, force: bool) -> None:
     """Write a whole and consistent copy to TARGET (a file, or a folder: then with the time in its name), also
     while runs go on."""
     config = _open(context)
@@ -38,10 +39,13 @@ def backup(context: click.Context, target: Path, force: bool) -> None:
     from ct_mao_sync.errors import SyncError
     from ct_mao_sync.state.store import Store
 
+    target = Path(named).expanduser()
+    if named.endswith("/") and not target.is_dir():
+        raise click.UsageError(f"there is no folder {named}; make it: mkdir -p {shlex.quote(named)}")
     if target.is_dir():
         stamp = SystemClock().now().strftime("%Y%m%dT%H%M%SZ")
         target = target / f"{config.state_path.name}.{stamp}"
-    target = target.expanduser().absolute()
+    target = target.absolute()
     if target == config.state_path:
         raise click.UsageError(f"{target} is the state file itself")
     if target.exists() and not force:

@@ -73,6 +73,11 @@ def sync(
     """
     if since and until and since >= until:
         raise click.UsageError("--since must be before --until")
+    if since:
+        from ct_mao_sync.engine.clock import SystemClock
+
+        if since > SystemClock().now():
+            raise click.UsageError(f"--since {since:%Y-%m-%d %H:%M:%SZ} lies ahead: no change is that new")
     if (orders or skus) and (since or until):
         raise click.UsageError("--order and --sku name the records themselves; leave --since and --until out")
     if orders and job not in ("orders", "status", "returns"):

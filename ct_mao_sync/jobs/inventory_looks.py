@@ -88,7 +88,7 @@ class EntryLooks:
         if self._rules.counter_fields and not self._rules.counters_type_id:
             self._rules = replace(self._rules, counters_type_id=self._read_counters_type_id())
         read_s = max(reading.entries_read_s for reading in readings)
-        if any(map(_could_rise, records, readings)):
+        if any(map(self._could_rise, records, readings)):
             self._clock.sleep(read_s + self._rules.raise_delay_s - self._clock.monotonic())
         began_s = self._clock.monotonic()
         began_at = min((r.figure_began_at for r in readings if r.figure_began_at), default=None)
@@ -132,6 +132,16 @@ class EntryLooks:
         if isinstance(look.planned, EntryPlan) and look.planned.kind == "missing":
             self._missing.add(entity)
 
+    def _could_rise(self, record: EntryWanted, reading: EntryReading) -> bool:
+        entry, figure = reading.entry, reading.figure
+        if isinstance(figure, Rejection) or isinstance(entry, Rejection):
+            return False
+        if entry is None:
+            return self._rules.create_missing
+        if figure.is_infinite:
+            return entry.quantity_on_stock < self._rules.infinite_quantity
+        return figure.quantity > entry.quantity_on_stock * record.units
+
     def _importing(
         self, store: Store, records: Sequence[EntryWanted], readings: Sequence[EntryReading]
     ) -> Mapping[str, int]:
@@ -174,12 +184,3 @@ def _is_import(look: EntryLook) -> bool:
     return isinstance(look.planned, EntryPlan) and any(
         isinstance(write, ImportEntry) for write in look.planned.writes
     )
-
-
-def _could_rise(record: EntryWanted, reading: EntryReading) -> bool:
-    entry, figure = reading.entry, reading.figure
-    if isinstance(figure, Rejection) or isinstance(entry, Rejection):
-        return False
-    if figure.is_infinite or entry is None:
-        return True
-    return figure.quantity > entry.quantity_on_stock * record.units

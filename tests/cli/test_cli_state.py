@@ -72,6 +72,13 @@ def test_a_folder_gets_a_copy_with_the_time_in_its_name(stage: Stage, tmp_path: 
     assert copy.name.startswith("ct-mao-sync.sqlite3.20")
 
 
+def test_a_folder_that_is_not_there_is_no_file(stage: Stage, tmp_path: Path) -> None:
+    done = stage.run("state", "backup", f"{tmp_path / 'copies'}/")
+
+    assert done.exit_code == 2 and f"mkdir -p {tmp_path / 'copies'}/" in done.stderr
+    assert not (tmp_path / "copies").exists()
+
+
 def test_nothing_is_overwritten_unasked_nor_lost_by_a_copy_that_fails(
     stage: Stage, path: Path, tmp_path: Path
 ) -> None:

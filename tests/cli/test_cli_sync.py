@@ -203,6 +203,7 @@ def test_until_leaves_later_changes_for_the_next_run(world: World) -> None:
         ["sync", "orders", "--since", "gestern"],
         ["sync", "orders", "--since", "2026-11-01T00:00:00"],
         ["sync", "orders", "--since", "2026-11-02", "--until", "2026-11-01"],
+        ["sync", "orders", "--since", "2999-01-01"],
         ["sync", "orders", "--order", "CT-1", "--since", "2h"],
         ["sync", "orders", "--log-format", "xml"],
         ["errors", "show", "99"],
