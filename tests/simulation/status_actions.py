@@ -213,7 +213,15 @@ def return_units(world: StatusWorld, rng: random.Random) -> str:
 
 def archive(world: StatusWorld, rng: random.Random) -> str:
     ours = [o for o in world.sandbox.world.mao.orders.values() if o.get("AlternateOrderId") in world.shop]
-    orders = [order for order in ours if (span := order_range(order)) is not None and span[0] >= 7500]
+    # A month after its last change; an outage is shorter.
+    changed_at = world.sandbox.world.mao.changed_at
+    orders = [
+        order
+        for order in ours
+        if (span := order_range(order)) is not None
+        and span[0] >= 7500
+        and changed_at[order["OrderId"]] < world.seen_until
+    ]
     if not orders:
         return ""
     order = rng.choice(orders)
@@ -396,9 +404,11 @@ def _name(order: dict[str, Any]) -> str:
 
 
 def sync(world: StatusWorld, rng: random.Random) -> str:
+    seen_until = world.mao_now() - timedelta(seconds=600)
     told = told_of_run(world, "sync status", "status")
     if world.is_calm:
         check_writes_of_run(world)
+        world.seen_until = seen_until
     return told
 
 

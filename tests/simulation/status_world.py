@@ -10,6 +10,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from stage import SYSTEMS_CONFIG, Stage, Violation
@@ -81,6 +82,8 @@ class StatusWorld(Stage):
         """Raised by check_step: what is raised while a request is answered, the product takes for its own."""
         self.at_work = ""
         """OrderId of the order that MAO was busy with last."""
+        self.seen_until = datetime.min.replace(tzinfo=UTC)
+        """Every change in MAO up to this moment is known to a run that nothing disturbed."""
         self.runs = 0
         self.package_numbers = itertools.count(1)
         self._order_numbers = itertools.count(1000 + (self.seed % 1000) * 100)
