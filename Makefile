@@ -24,7 +24,7 @@ demo: $(STAMP) ## See it work: both systems simulated on this machine, under a m
 	@$(BIN)/ct-mao-sync demo
 
 test: $(STAMP) ## The tests: offline, about two minutes
-	@$(BIN)/pytest -n $(WORKERS) -m "not slow"
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not slow"
 
 lint: $(STAMP) ## ruff
 	@$(BIN)/ruff check .
@@ -38,6 +38,7 @@ crash: $(STAMP) ## kill -9 the real process at many moments, run again, compare 
 
 simulate: $(STAMP) ## Thousands of simulated days (minutes); SEEDS=1000
 	@SIMULATION_SEEDS=$(or $(SEEDS),1000) $(BIN)/pytest -n $(WORKERS) tests/simulation
+	@$(BIN)/pytest -n $(WORKERS) --hypothesis-profile thorough tests/mapping tests/models
 	@$(BIN)/pytest -m slow tests/ops
 
 bench: $(STAMP) ## What each job costs: requests, time, CPU, memory (minutes); JOB=orders

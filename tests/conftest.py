@@ -15,10 +15,12 @@ from hypothesis import HealthCheck, settings
 
 settings.register_profile(
     "project",
+    max_examples=60,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
+settings.register_profile("thorough", settings.get_profile("project"), max_examples=1000)
 settings.load_profile("project")
 
 # As after an installation, compiled modules are kept: a few hundred processes import the same ones.

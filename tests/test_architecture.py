@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,9 +31,14 @@ def room_of(module: str) -> str:
     return "config" if part.startswith("config") else part
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports_of(path: Path) -> list[tuple[int, str]]:
     found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             found += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -69,7 +75,7 @@ def test_only_the_clock_asks_what_time_it_is(path: Path) -> None:
     relative = path.relative_to(PACKAGE)
     if relative.parts[0] == "sandbox" or str(relative) == "engine/clock.py":
         return
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             names = {alias.name for alias in node.names}
             assert "time" not in names, f"{path}:{node.lineno} imports time"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mao_documents import (
     ENTITY,
@@ -650,7 +650,6 @@ def test_an_order_is_finished_when_all_its_lines_are(lines: list[str], terminal:
 # ---- every plan ----------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=100)
 @given(
     phone=st.sampled_from(["+49301234567", "shop"]),
     quantity=st.sampled_from([3, 4]),

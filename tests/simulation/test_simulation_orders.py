@@ -21,17 +21,14 @@ def simulate(folder: Path, seed: int) -> World:
     return play(World(folder, seed), weights=WEIGHTS, steps=22, check_step=check_step, check_end=check_end)
 
 
-@pytest.mark.parametrize("seed", seeds(40))
+@pytest.mark.parametrize("seed", seeds(25))
 def test_the_two_systems_agree_in_the_end(tmp_path: Path, seed: int) -> None:
     simulate(tmp_path, seed)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_a_seed_makes_the_same_requests_every_time(
-    tmp_path_factory: pytest.TempPathFactory, seed: int
-) -> None:
-    first = simulate(tmp_path_factory.mktemp("first"), seed)
-    second = simulate(tmp_path_factory.mktemp("second"), seed)
+def test_a_seed_makes_the_same_requests_every_time(tmp_path_factory: pytest.TempPathFactory) -> None:
+    first = simulate(tmp_path_factory.mktemp("first"), 1)
+    second = simulate(tmp_path_factory.mktemp("second"), 1)
 
     assert first.story == second.story
     assert first.requests() == second.requests()
