@@ -32,7 +32,7 @@ def test_a_run_that_is_asked_to_stop_finishes_what_is_in_hand_and_the_next_one_g
     again = machine.run()
 
     assert stopped.exit_code == exit_code, stopped.stderr
-    assert stopped.elapsed_s < 5
+    assert stopped.elapsed_s < 15, "no answer is waited for as long as a request may take"
     assert "Traceback" not in stopped.stderr
     saved = {order["AlternateOrderId"] for order in at_stop["oms"].values()}
     recorded = {entity for entity, (_, no_base, *_) in sent.items() if not no_base}
