@@ -21,6 +21,8 @@ from sqlite_utils import Database
 from ct_mao_sync.errors import Problem, RunStopped
 from ct_mao_sync.state.schema import migrations
 
+SQLITE_OLDEST = (3, 27)
+"""VACUUM INTO. RHEL 9 has 3.34: nothing newer is used (no RETURNING, no DROP COLUMN, no STRICT)."""
 BUSY_TIMEOUT_S = 10.0
 # SQLite takes far more; this keeps statements short and is under every build's limit.
 VARIABLES_MAX = 500
@@ -103,6 +105,13 @@ class StateFile:
 
         Raises RunStopped: `state-unwritable`, `state-damaged`, `state-newer`, `state-busy`."""
         path = path.expanduser().absolute()
+        if sqlite3.sqlite_version_info < SQLITE_OLDEST:
+            raise unwritable(
+                path,
+                f"SQLite {sqlite3.sqlite_version} of this Python is too old",
+                "3.27 or newer is needed; see what another Python brings: "
+                'python3 -c "import sqlite3; print(sqlite3.sqlite_version)"',
+            )
         create_private(path)
         with _openers_one_by_one(path.parent), _speaking_of(path):
             conn = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)

@@ -94,7 +94,3 @@ class Returns(StateFile):
     def outbox_written(self, keys: Iterable[str]) -> None:
         """The file has these; their keys stay."""
         self._write_many("UPDATE outbox SET line = '' WHERE key = ?", [(key,) for key in keys])
-
-
-def _items(row: FollowedReturn) -> str:
-    return json.dumps(dict(row.items), sort_keys=True)

@@ -14,11 +14,11 @@ class Seen:
 
     def first_time(self, entities: Iterable[str]) -> set[str]:
         """Those that were not seen before; from now on they are."""
-        rows = self._db.execute(
-            "INSERT OR IGNORE INTO seen SELECT value FROM json_each(?) WHERE true RETURNING entity",
-            [json.dumps(list(entities))],
-        )
-        return {row[0] for row in rows}
+        given = json.dumps(list(entities))
+        new = "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT entity FROM seen)"
+        found = {row[0] for row in self._db.execute(new, [given])}
+        self._db.execute("INSERT OR IGNORE INTO seen SELECT value FROM json_each(?)", [given])
+        return found
 
     def close(self) -> None:
         self._db.close()
