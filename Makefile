@@ -36,7 +36,7 @@ types: $(STAMP) ## mypy, strict, on the package
 crash: $(STAMP) ## kill -9 the real process at many moments, run again, compare (minutes)
 	@$(BIN)/pytest -m slow tests/crash tests/jobs
 
-simulate: $(STAMP) ## Thousands of simulated days (minutes); SEEDS=1000
+simulate: $(STAMP) ## Thousands of simulated days and of examples (minutes); SEEDS=1000
 	@SIMULATION_SEEDS=$(or $(SEEDS),1000) $(BIN)/pytest -n $(WORKERS) tests/simulation
 	@$(BIN)/pytest -n $(WORKERS) --hypothesis-profile thorough tests/mapping tests/models
 	@$(BIN)/pytest -m slow tests/ops
