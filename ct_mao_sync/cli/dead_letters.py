@@ -44,6 +44,7 @@ def errors() -> None:
 
 @errors.command(
     "list",
+    short_help="List them by code, with the cures.",
     epilog="Examples: ct-mao-sync errors list; ct-mao-sync errors list --code totals-mismatch --limit 0; "
     "ct-mao-sync errors list --json-lines > errors.jsonl",
 )
@@ -52,6 +53,7 @@ def errors() -> None:
 @click.option(
     "--limit",
     type=click.IntRange(min=0),
+    metavar="N",
     default=SHOWN_OF_A_CODE,
     show_default=True,
     help="Show so many of each code; 0 = all.",
@@ -118,7 +120,11 @@ def _print_group(group: DeadLetterGroup, letters: list[DeadLetter], looked_at: l
         click.echo(wrap("and others: ct-mao-sync errors show NUMBER", indent="    "))
 
 
-@errors.command("show", epilog="Examples: ct-mao-sync errors show 12; ct-mao-sync errors show 12 --now")
+@errors.command(
+    "show",
+    short_help="Show one: what happened, what to do.",
+    epilog="Examples: ct-mao-sync errors show 12; ct-mao-sync errors show 12 --now",
+)
 @click.argument("number", type=int)
 @click.option("--now", is_flag=True, help="Read both systems, and show what would be done at this moment.")
 @global_options
@@ -188,6 +194,7 @@ def _present(application: Application, letter: DeadLetter) -> list[Finding]:
 
 @errors.command(
     "discard",
+    short_help="Leave records alone until they change.",
     epilog='Examples: ct-mao-sync errors discard 12 13 --reason "settled by phone"; '
     'ct-mao-sync errors discard --code order-locked --reason "MAO is right"',
 )

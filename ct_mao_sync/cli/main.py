@@ -137,8 +137,12 @@ def _show_examples_as_lines(command: click.Command) -> None:
 def cli() -> None:
     """Keeps commercetools and Manhattan Active Omni (MAO) in step.
 
-    First steps: ct-mao-sync demo; then write a configuration, ct-mao-sync init, and look before anything is
-    written: ct-mao-sync sync orders --dry-run
+    \b
+    First steps:
+      ct-mao-sync demo                   see it work
+      ct-mao-sync init                   write a configuration
+      ct-mao-sync doctor                 check it
+      ct-mao-sync sync orders --dry-run  look, and write nothing
     """
 
 

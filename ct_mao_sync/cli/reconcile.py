@@ -39,7 +39,7 @@ NAMES = {
     "ct-mao-sync reconcile inventory --sample 500; ct-mao-sync reconcile orders --order CT-1001 --fix. "
     "Exit codes: 0 both sides agree (or do now), 3 differences or errors are left, others as always."
 )
-@click.argument("job", type=click.Choice([*JOBS, "all"]), default="all")
+@click.argument("job", type=click.Choice([*JOBS, "all"]), default="all", metavar="[JOB]")
 @click.option(
     "--since",
     type=MOMENT,
@@ -50,7 +50,7 @@ NAMES = {
 @click.option(
     "--sample", type=click.IntRange(min=1), metavar="N", help="N records by chance, of everything or --since."
 )
-@click.option("--seed", type=int, help="Of the sample; the same seed takes the same records.")
+@click.option("--seed", type=int, metavar="N", help="Of the sample; the same seed takes the same records.")
 @click.option(
     "--order", "orders", multiple=True, metavar="NUMBER", help="Only this order (number or id); repeatable."
 )
@@ -76,6 +76,8 @@ def reconcile(
     wait_s: float,
 ) -> None:
     """Compare both sides, record by record, through the same plan that a run uses.
+
+    JOB is orders, status, returns or inventory; without it, all that are switched on.
 
     \b
     =  the same (shown with -v)      -  missing in the source

@@ -21,7 +21,12 @@ BARS = " ▁▂▃▄▅▆▇█"
     "ct-mao-sync report --json"
 )
 @click.option(
-    "--days", type=click.IntRange(1, DAYS_MAX), default=7, show_default=True, help="Whole days, with today."
+    "--days",
+    type=click.IntRange(1, DAYS_MAX),
+    metavar="N",
+    default=7,
+    show_default=True,
+    help="Whole days, with today.",
 )
 @click.option(
     "--html",

@@ -26,7 +26,11 @@ def state() -> None:
     """
 
 
-@state.command("backup", epilog="Examples: ct-mao-sync state backup /backup/")
+@state.command(
+    "backup",
+    short_help="Write a whole copy, also during runs.",
+    epilog="Examples: ct-mao-sync state backup /backup/",
+)
 @click.argument("named", metavar="TARGET", type=click.Path())
 @click.option("--force", is_flag=True, help="Overwrite a file that is there.")
 @global_options
@@ -69,7 +73,11 @@ def backup(context: click.Context, named: str, force: bool) -> None:
     )
 
 
-@state.command("check", epilog="Examples: ct-mao-sync state check; ct-mao-sync state check --json")
+@state.command(
+    "check",
+    short_help="Tell whether it is sound, and its size.",
+    epilog="Examples: ct-mao-sync state check; ct-mao-sync state check --json",
+)
 @global_options
 @click.pass_context
 def check(context: click.Context) -> None:
@@ -116,10 +124,13 @@ def check(context: click.Context) -> None:
     context.exit(EXIT_STOPPED if mode & 0o077 else 0)
 
 
-@state.command("prune", epilog="Examples: ct-mao-sync state prune --dry-run")
+@state.command(
+    "prune", short_help="Forget what is old.", epilog="Examples: ct-mao-sync state prune --dry-run"
+)
 @click.option(
     "--days",
     type=click.IntRange(min=1),
+    metavar="N",
     default=400,
     show_default=True,
     help="Keep keys, lines in flight, finished returns, discarded dead letters, what was sent so long.",
@@ -127,6 +138,7 @@ def check(context: click.Context) -> None:
 @click.option(
     "--history-days",
     type=click.IntRange(min=1),
+    metavar="N",
     default=30,
     show_default=True,
     help="Keep runs and events so long.",

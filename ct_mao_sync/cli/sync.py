@@ -24,7 +24,7 @@ FROM_JOBS = ("orders", "status", "inventory")
     epilog="Examples: ct-mao-sync sync orders --dry-run; ct-mao-sync sync orders --order CT-1001; "
     "ct-mao-sync sync orders --since 2026-11-27T20:00:00Z"
 )
-@click.argument("job", type=click.Choice([*JOBS, "all"]))
+@click.argument("job", type=click.Choice([*JOBS, "all"]), metavar="JOB")
 @click.option("--since", type=MOMENT, help="Look at changes since then: a time with zone, a date, or 2h.")
 @click.option("--until", type=MOMENT, help="Only at changes before then.")
 @click.option(
@@ -45,7 +45,7 @@ FROM_JOBS = ("orders", "status", "inventory")
 @click.option(
     "--show-personal", is_flag=True, help="With --dry-run -v on a terminal: do not mask personal data."
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Write at most this many records.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Write at most this many records.")
 @limit_options("Let this run pass")
 @wait_option("Wait for a run of this job")
 @global_options
@@ -67,6 +67,8 @@ def sync(
     wait_s: float,
 ) -> None:
     """Run a job once: read what changed since its watermark, write the difference.
+
+    JOB is orders, status, returns, inventory, or all, one after the other.
 
     --since, --until, --order, --limit and --dry-run never move the watermark past changes that were not
     looked at, nor backwards.

@@ -54,7 +54,9 @@ class Screen:
         """One command in this process."""
         env = {"CT_MAO_SYNC_CONFIG": str(self.bench.config_path), "COLUMNS": str(width), "NO_COLOR": "1"}
         runner = click.testing.CliRunner(env=env)
-        done = runner.invoke(cli, arguments, prog_name="ct-mao-sync", input=answer)
+        # As click reckons by itself on a terminal: two columns are left free, and 100 are enough for a text.
+        of_help = min(width, 100) - 2
+        done = runner.invoke(cli, arguments, prog_name="ct-mao-sync", input=answer, terminal_width=of_help)
         if done.exception and not isinstance(done.exception, SystemExit):
             raise done.exception
         return done

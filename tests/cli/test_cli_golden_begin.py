@@ -14,6 +14,7 @@ import pytest
 from golden import Stage, Typed, at_both_widths
 
 from ct_mao_sync.cli import demo
+from ct_mao_sync.cli.main import COMMANDS
 from ct_mao_sync.sandbox import __main__ as sandbox
 from ct_mao_sync.state.store import Store
 
@@ -101,6 +102,18 @@ def test_demo_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int
     typed("demo", "--folder", f"{tmp_path}/tour")
     typed("demo", "--folder", str(tmp_path), code=2)
     typed.check("demo")
+
+
+@at_both_widths
+def test_help(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    typed = Typed(Stage(tmp_path, monkeypatch), width)
+    for command in ("", *COMMANDS, *(f"errors {name}" for name in ("list", "show", "discard"))):
+        typed(*command.split(), "--help")
+    for name in ("backup", "check", "prune"):
+        typed("state", name, "--help")
+    typed("snyc", code=2)
+    typed("sync", "order", code=2)
+    typed.check("help")
 
 
 @contextmanager
