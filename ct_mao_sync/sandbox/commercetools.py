@@ -38,7 +38,7 @@ from .commercetools_query import IdIndex, Rendered, parse_expand, parse_query, r
 from .commercetools_resources import RESOURCES, Resource, new_document
 from .commercetools_stock import entries_of, place_order, reveal, settle_figures
 from .commercetools_update import COLLECTIONS, Update, apply_actions
-from .core import COMMERCETOOLS, Json, Request, Response, SandboxSettings, World, json_response, render_json
+from .core import COMMERCETOOLS, Json, Request, Response, SandboxSettings, World, copied_json, json_response
 from .generate import timestamp
 from .predicate import parse_moment
 
@@ -249,7 +249,7 @@ class CommercetoolsApi:
             raise concurrent_modification(document["id"], version, document["version"])
         if resource.attribute == "inventory":
             document = reveal(self.world, document)
-        copy: Json = json.loads(render_json(document))
+        copy = copied_json(document)
         update = Update(copy, self.world, self._now())
         table: Mapping[str, Any] = ORDER_ACTIONS if resource.attribute == "orders" else resource.actions
         changed = apply_actions(update, actions, table)

@@ -20,7 +20,7 @@ from .commercetools_errors import (
     invalid_operation,
     reference_not_found,
 )
-from .core import Json, World
+from .core import Json, World, frozen_json
 from .generate import timestamp
 from .predicate import parse_moment
 
@@ -103,7 +103,7 @@ def apply_actions(update: Update, actions: Any, table: Mapping[str, Action]) -> 
     if len(actions) > ACTIONS_MAX:
         raise invalid_input(f"The maximum number of update actions is {ACTIONS_MAX}, given: {len(actions)}.")
     changed = 0
-    before = repr(update.order)
+    before = frozen_json(update.order)
     for action in actions:
         if not isinstance(action, dict) or not isinstance(action.get("action"), str):
             raise invalid_json("actions: each one needs the field 'action'")
@@ -111,7 +111,7 @@ def apply_actions(update: Update, actions: Any, table: Mapping[str, Action]) -> 
         if apply is None:
             raise invalid_input(f"Invalid type id '{action['action']}' of an update action.")
         apply(update, action)
-        after = repr(update.order)
+        after = frozen_json(update.order)
         changed += after != before
         before = after
     return changed

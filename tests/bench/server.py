@@ -7,6 +7,7 @@ sides, and changes them between two runs, with the sandbox's own functions. It e
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import sys
@@ -20,6 +21,7 @@ from ct_mao_sync.sandbox.front import serve
 def main(ports_file: str, seed: str, latency_ms: str) -> None:
     # The last requests are kept with their bodies; a bench only counts them.
     sandbox = Sandbox(seed=int(seed), settings=SandboxSettings(history_max=0))
+    gc.set_threshold(50_000, 20, 20)
     with serve(sandbox, latency_s=float(latency_ms) / 1000) as servers:
         write_ports(Path(ports_file), servers)
         for line in sys.stdin:
@@ -27,6 +29,8 @@ def main(ports_file: str, seed: str, latency_ms: str) -> None:
             module, _, name = asked["call"].partition(":")
             with sandbox.world.lock:
                 told = getattr(importlib.import_module(module), name)(sandbox, **asked["arguments"])
+                gc.collect()
+                gc.freeze()  # a tenant of any size costs the collector nothing more
             sys.stdout.write(json.dumps(told) + "\n")
             sys.stdout.flush()
 
