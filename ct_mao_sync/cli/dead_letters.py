@@ -105,7 +105,8 @@ def _print_group(group: DeadLetterGroup, letters: list[DeadLetter], looked_at: l
 
     click.echo(f"{group.code}  ({group.count})")
     for letter in letters:
-        tries = f"last try {letter.last_at:%m-%d %H:%MZ}, next {_next(letter)}"
+        then = "discarded" if letter.state == "discarded" else f"next {_next(letter)}"
+        tries = f"last try {letter.last_at:%m-%d %H:%MZ}, {then}"
         click.echo(
             wrap(f"{letter.id}  {one_line(letter.label)}  {letter.job}, {tries}", indent="  ", hang="      ")
         )
@@ -214,7 +215,7 @@ def discard_error(
     yes: bool,
 ) -> None:
     """Leave records alone until they change again at the source: by number, or all of a selection."""
-    from ct_mao_sync.cli.render import print_json
+    from ct_mao_sync.cli.render import one_line, print_json, wrap
 
     selected = job is not None or code is not None or entity is not None
     if bool(numbers) == selected:
@@ -234,9 +235,12 @@ def discard_error(
         print_json([letter.id for letter in letters])
     elif numbers:
         for letter in letters:
-            click.echo(f"discarded {letter.id} ({letter.label}); it comes back when it changes at the source")
+            what = f"{letter.id} ({one_line(letter.label)})"
+            click.echo(wrap(f"discarded {what}; it comes back when it changes at the source", hang="  "))
     else:
-        click.echo(f"discarded {len(letters)}; each comes back when it changes at the source")
+        click.echo(
+            wrap(f"discarded {len(letters)}; each comes back when it changes at the source", hang="  ")
+        )
 
 
 def _is_confirmed(letters: list[DeadLetter]) -> bool:

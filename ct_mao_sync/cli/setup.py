@@ -90,7 +90,7 @@ def _show(plan: SetupPlan, wanted: int, jobs: list[str]) -> None:
     from ct_mao_sync.cli.render import one_line, wrap
 
     if not plan.steps and not plan.conflicts:
-        click.echo(wrap(f"nothing to do: all {wanted} that {', '.join(jobs)} need are there"))
+        click.echo(wrap(f"nothing to do: all that {', '.join(jobs)} need is there ({wanted})"))
     for step in plan.steps:
         click.echo(wrap(f"+ {one_line(step.what)}", hang="    "))
         click.echo(wrap(f"for {one_line(step.why)}", indent="    "))

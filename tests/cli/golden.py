@@ -30,6 +30,7 @@ UNSETTLED = {
     r"(?m)^\d\d:\d\d:\d\dZ (?=info|warning|error)": "hh:mm:ssZ ",
     r"\b[\d.]+ (?:B|kB|MB|GB)\b": "120 kB",
     r"\bschema \d+": "schema 9",
+    r"(process|ps -p) \d+": r"\1 4711",
     r"127\.0\.0\.1:\d+": "127.0.0.1:9999",
 }
 COPIED = ("ct-mao-sync ", "mv ", "rm -f ", "chmod ", "systemctl ", "useradd ", '"', "Error: ")
@@ -113,8 +114,12 @@ class Stage(Bench, Screen):
 
     def edit(self, number: int, change: Callable[[dict[str, Any]], Any]) -> None:
         """The shop changes an order."""
-        order = next(o for o in self.sandbox.world.ct.orders.values() if o["orderNumber"] == f"CT-{number}")
-        edit_order(self.sandbox.world, order["id"], change)
+        edit_order(self.sandbox.world, self.order_id(number), change)
+
+    def order_id(self, number: int) -> str:
+        """In the shop."""
+        orders = self.sandbox.world.ct.orders.values()
+        return next(str(order["id"]) for order in orders if order["orderNumber"] == f"CT-{number}")
 
 
 def settled(printed: str, folder: Path) -> str:

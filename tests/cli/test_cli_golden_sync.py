@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from jobs.inventory_bench import Stocked, order_for
 from jobs.returns_scene import Scene
 from jobs.status_bench import StatusBench
 
+from ct_mao_sync.engine.lock import job_lock
 from ct_mao_sync.sandbox.commercetools import add_order
 from ct_mao_sync.sandbox.commercetools_orders import cancelling
 from ct_mao_sync.sandbox.generate_stock import LOCATIONS
@@ -123,3 +125,36 @@ def test_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int) ->
     clock.advance(600)
     typed("sync", "returns")
     typed.check("sync-returns")
+
+
+@at_both_widths
+def test_what_else_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    stage = Stage(tmp_path, monkeypatch)
+    text = stage.config_path.read_text()
+    stage.config_path.write_text(text.replace(UNMAPPED, ""))
+    stage.sandbox.world.ct.channels.clear()
+    for number in (1, 2):
+        stage.place(number)
+    message = {"resource": {"typeId": "order", "id": stage.order_id(2)}, "type": "OrderCreated"}
+    (tmp_path / "messages.jsonl").write_text(json.dumps(message) + "\nnot JSON\n")
+    typed = Typed(stage, width)
+
+    typed("setup", "--yes")
+    typed("sync", "orders", "--from", f"{tmp_path}/messages.jsonl", code=3)
+    typed("sync", "all", code=3)
+    with job_lock(tmp_path / "ct-mao-sync.sqlite3", "orders", 0, stage.clock):
+        typed("sync", "orders", code=6)
+    typed("errors", "discard", "1", "--reason", "settled by phone")
+    typed("errors", "list")
+    typed("errors", "list", "--all")
+    typed("errors", "show", "77", code=2)
+    typed("replay-errors")
+    typed("trace", "CT-404", code=3)
+    typed("report", "--html", f"{tmp_path}/report.html")
+    stage.config_path.write_text(text)
+    stage.edit(2, lambda order: order["shippingAddress"].update(city="Pirna"))
+    stage.clock.advance(60)
+    typed("reconcile", "orders", "--fix")
+    stage.config_path.write_text(text + "[ordres]\npaid_by = 1\n[sync]\nworkers = 900\n")
+    typed("overview", code=2)
+    typed.check("other")
