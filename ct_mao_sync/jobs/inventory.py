@@ -32,7 +32,8 @@ from ct_mao_sync.engine.values import (
     Skip,
 )
 from ct_mao_sync.errors import Problem, Rejection, RunStopped
-from ct_mao_sync.jobs.inventory_imports import Ended, ImportWriter
+from ct_mao_sync.jobs.inventory_import_outcomes import Ended
+from ct_mao_sync.jobs.inventory_imports import ImportWriter
 from ct_mao_sync.jobs.inventory_in_flight import InFlightOrders
 from ct_mao_sync.jobs.inventory_looks import EntryLook, EntryLooks
 from ct_mao_sync.jobs.inventory_rest import Finished, write_entry

@@ -16,7 +16,6 @@ was sent, so what was to be imported is compared once more and written with its 
 from __future__ import annotations
 
 import logging
-import shlex
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -29,13 +28,20 @@ from ct_mao_sync.clients.commercetools_import import (
     UNUSABLE,
     VALIDATION_FAILED,
     ImportClient,
-    ImportFault,
     Operation,
     OperationStatus,
 )
 from ct_mao_sync.engine.clock import Clock
 from ct_mao_sync.engine.values import Outcome, Plan, Settled
-from ct_mao_sync.errors import OutcomeUnknown, Rejection, Retriable, RunStopped
+from ct_mao_sync.errors import OutcomeUnknown, Retriable, RunStopped
+from ct_mao_sync.jobs.inventory_import_outcomes import (
+    Accepted,
+    Ended,
+    Unsent,
+    label_of,
+    lost_import,
+    refused_import,
+)
 from ct_mao_sync.mapping.inventory_entry import EntryState, computed_key, split_entity
 from ct_mao_sync.mapping.inventory_writes import ImportEntry
 from ct_mao_sync.state.imports import EntryMark, PendingImport
@@ -54,26 +60,6 @@ LISTED_MAX = 10_000
 WAIT_FIRST_S, WAIT_MAX_S = 1.0, 10.0
 UNKNOWN = -1
 """Quantity of an import that this state file knows nothing of."""
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """Outcome state: the import is under way; `mark` is what the entry will be."""
-
-    row: PendingImport
-    mark: EntryMark
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """Outcome state: the import is over; `mark` is what the entry is now, None when nothing was imported."""
-
-    mark: EntryMark | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Unsent:
-    """Outcome state: it was to be imported and was not sent."""
 
 
 class ImportWriter:
@@ -229,7 +215,7 @@ class ImportWriter:
 
     def _outcome(self, plan: Plan, write: ImportEntry, status: OperationStatus, now: datetime) -> Outcome:
         if status.state == VALIDATION_FAILED:
-            return _refused(plan.entity, status.errors)
+            return refused_import(plan.entity, status.errors)
         container = self._container_of[plan.entity]
         row = PendingImport(plan.entity, write.key, write.quantity, container, status.operation_id, now)
         done = f"{write.action} {write.subject}"
@@ -282,7 +268,7 @@ class ImportWriter:
         if not self._is_usable:
             told = found.again.keys() | {outcome.entity for outcome in found.outcomes}
             old = [row for row in rows if self._clock.now() - row.at >= LOST_AFTER]
-            found.outcomes += [_lost(row.entity, None) for row in old if row.entity not in told]
+            found.outcomes += [lost_import(row.entity, None) for row in old if row.entity not in told]
             rows = []  # nothing to wait for
         self._over.update(found.again)
         return Settled(found.outcomes, list(found.again), self._pause(rows) if last else None)
@@ -356,10 +342,10 @@ class ImportWriter:
                 if self._clock.now() - row.at < LOST_AFTER:
                     left.append(row)
                 else:
-                    found.outcomes.append(_lost(row.entity, operation))
+                    found.outcomes.append(lost_import(row.entity, operation))
             elif operation.state != IMPORTED:
                 failed.append(row)
-                found.outcomes.append(_refused(row.entity, operation.errors, operation.state))
+                found.outcomes.append(refused_import(row.entity, operation.errors, operation.state))
             else:
                 self.last_seen_done_s = self._clock.monotonic()
                 mark = self._under_way.get(row.entity)
@@ -367,7 +353,7 @@ class ImportWriter:
                     found.again[row.entity] = operation.resource_version
                     continue
                 mark = replace(mark, version=operation.resource_version)
-                done = Outcome(row.entity, _label(row.entity), "written", attempted=True, state=Ended(mark))
+                done = Outcome(row.entity, label_of(row.entity), "written", attempted=True, state=Ended(mark))
                 found.outcomes.append(done)
         # Should they stop the run, the next one compares these entries and does not hear of them again.
         store.add_imports(replace(row, operation_id="") for row in failed)
@@ -412,47 +398,3 @@ class _Found:
     outcomes: list[Outcome] = field(default_factory=list)
     again: dict[str, int | None] = field(default_factory=dict)
     """Entity -> the version of its entry, where known."""
-
-
-def _refused(entity: str, errors: Sequence[ImportFault], state: str = VALIDATION_FAILED) -> Outcome:
-    told = "; ".join(fault.message or fault.code for fault in errors) or f"the import ended as {state}"
-    rejection = Rejection(
-        "target-refused",
-        f"inventory entry {entity}: commercetools refused to import it: {told}",
-        field=errors[0].field if errors else "",
-        hint=f"correct what it names, then: {_replay(entity)}",
-        context={"remote": "commercetools", "remote_code": errors[0].code if errors else state},
-    )
-    return _ended(entity, rejection, target_failure=True)
-
-
-def _lost(entity: str, operation: Operation | None) -> Outcome:
-    waits = f"; it waits for {', '.join(operation.unresolved)}" if operation and operation.unresolved else ""
-    rejection = Rejection(
-        "import-lost",
-        f"inventory entry {entity}: commercetools has not said within 24 h what became of its import{waits}",
-        hint=f"it is compared again by itself; at once: {_replay(entity)}",
-        context={"remote": "commercetools"},
-    )
-    return _ended(entity, rejection)
-
-
-def _ended(entity: str, rejection: Rejection, *, target_failure: bool = False) -> Outcome:
-    return Outcome(
-        entity,
-        _label(entity),
-        "rejected",
-        rejection=rejection,
-        target_failure=target_failure,
-        attempted=True,
-        state=Ended(),
-    )
-
-
-def _replay(entity: str) -> str:
-    return f"ct-mao-sync replay-errors --job inventory --entity {shlex.quote(entity)}"
-
-
-def _label(entity: str) -> str:
-    sku, channel_key = split_entity(entity)
-    return f"{sku} ({channel_key})" if channel_key else sku

@@ -28,6 +28,7 @@ from ct_mao_sync.sandbox.generate import generate_order
 from ct_mao_sync.sandbox.generate_money import price_order
 from ct_mao_sync.sandbox.generate_stock import LOCATION_VIEW, NETWORK_VIEW
 from ct_mao_sync.sandbox.manhattan_envelope import Refused
+from ct_mao_sync.sandbox.manhattan_messages import full_sync
 from ct_mao_sync.sandbox.manhattan_stock import (
     EVERYWHERE,
     adjust_supply,
@@ -284,6 +285,30 @@ def mend_everything(world: InventoryWorld) -> None:
 def _set_views(world: InventoryWorld, **changes: Any) -> None:
     for name in (NETWORK_VIEW, LOCATION_VIEW):
         change_view(world.sandbox.world, name, **changes)
+
+
+# ---- messages ----------------------------------------------------------------------------------------------
+
+
+def publish(world: InventoryWorld, rng: random.Random) -> str:
+    """A full sync of MAO goes into a queue; with the prefix of its locations, with or without its zeros."""
+    if world.bad_view:
+        return ""
+    world.queue = [
+        message
+        for view in world.views
+        for message in full_sync(world.sandbox.world, view, non_zero=rng.random() < 0.5)
+    ]
+    return f"MAO publishes {len(world.queue)} messages"
+
+
+def hear(world: InventoryWorld, rng: random.Random) -> str:
+    """Whenever the queue hands them over, and as often as it likes."""
+    return (
+        told_of_run(world, "sync inventory --from", "inventory", nudges=world.read_queue())
+        if world.queue
+        else ""
+    )
 
 
 # ---- operators ---------------------------------------------------------------------------------------------

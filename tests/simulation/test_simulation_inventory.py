@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from inventory_actions import WEIGHTS, allocate, fall_back
+from inventory_actions import WEIGHTS, allocate, fall_back, hear, publish
 from inventory_checkers import check_end
 from inventory_world import InventoryWorld
 from play import Weights, play, seeds
@@ -50,6 +50,17 @@ def test_the_shop_offers_what_mao_can_promise(tmp_path: Path, seed: int) -> None
 @pytest.mark.parametrize("seed", seeds(2))
 def test_a_view_that_nets_back_orders_is_not_offered_twice(tmp_path: Path, seed: int) -> None:
     simulate(tmp_path, seed, world=BackOrderedWorld, weights=[*WEIGHTS, (fall_back, 12), (allocate, 6)])
+
+
+class ToldWorld(InventoryWorld):
+    """MAO's messages come beside the delta, late, more than once, out of turn."""
+
+    name = "inventory-told"
+
+
+@pytest.mark.parametrize("seed", seeds(2))
+def test_messages_beside_the_delta_make_the_shop_offer_no_more(tmp_path: Path, seed: int) -> None:
+    simulate(tmp_path, seed, world=ToldWorld, weights=[*WEIGHTS, (publish, 8), (hear, 14)])
 
 
 def test_a_seed_makes_the_same_requests_every_time(tmp_path_factory: pytest.TempPathFactory) -> None:
