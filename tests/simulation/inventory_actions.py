@@ -294,11 +294,8 @@ def publish(world: InventoryWorld, rng: random.Random) -> str:
     """A full sync of MAO goes into a queue; with the prefix of its locations, with or without its zeros."""
     if world.bad_view:
         return ""
-    world.queue = [
-        message
-        for view in world.views
-        for message in full_sync(world.sandbox.world, view, non_zero=rng.random() < 0.5)
-    ]
+    told = [full_sync(world.sandbox.world, view, non_zero=rng.random() < 0.5) for view in world.views]
+    world.put_into_queue([message for messages in told for message in messages])
     return f"MAO publishes {len(world.queue)} messages"
 
 

@@ -134,6 +134,8 @@ class InventoryWorld(Stage):
         self.bad_view = ""
         self.queue: list[dict[str, Any]] = []
         """Messages of MAO that nobody has handed over, or not for the last time."""
+        self.unknown_to_queue: dict[str, Decimal] = {}
+        """Line item -> base units that their figures still contain."""
         self.order_numbers = itertools.count(1000)
         world = self.sandbox.world
         self.stocked = stock_world(
@@ -176,6 +178,27 @@ class InventoryWorld(Stage):
     def views(self) -> list[str]:
         names = {"network": NETWORK_VIEW, "location": LOCATION_VIEW}
         return [names[mode] for mode in json.loads(self.options["modes"])]
+
+    def put_into_queue(self, messages: list[dict[str, Any]]) -> None:
+        self.queue = messages
+        self.unknown_to_queue = {line["id"]: units for line, units in self._unknown_lines(nets=self.nets)}
+
+    @property
+    def nets(self) -> bool:
+        return bool(self.options["nets"] == "true")
+
+    def _free_again(self, place: Place) -> int:
+        """Sold units that the queue's figures still contain, and that the shop has taken back since. MAO may
+        have reserved them meanwhile, and hears of that by the next run of the orders job."""
+        item, units = self.sold_as(place[0])
+        alive = {line["id"]: line["quantity"] for _, line in self._sold_lines(cancelled=False)}
+        free = Decimal(0)
+        for _, line in self._sold_lines(cancelled=True):
+            of, each = self.sold_as(line["variant"]["sku"])
+            if of == item and (not place[1] or channel_of(line) == place[1]):
+                known = self.unknown_to_queue.get(line["id"], Decimal(0))
+                free += max(Decimal(0), known - alive.get(line["id"], 0) * each)
+        return -int((-free / units).to_integral_value(ROUND_FLOOR))
 
     def read_queue(self) -> Nudges:
         file = self.folder / "messages.jsonl"
@@ -224,8 +247,7 @@ class InventoryWorld(Stage):
     def offerable(self) -> dict[Place, int]:
         """What each entry may offer: MAO's true figure less the units sold and unknown to MAO, in whole sold
         units; below zero when more was sold than there is."""
-        nets = self.options["nets"] == "true"
-        located, network = self._unknown_units(nets=False), self._unknown_units(nets=nets)
+        located, network = self._unknown_units(nets=False), self._unknown_units(nets=self.nets)
         return {place: self._whole(place, located if place[1] else network) for place in self.entries()}
 
     def surely_offerable(self) -> dict[Place, int]:
@@ -261,14 +283,17 @@ class InventoryWorld(Stage):
         """(item, channel id) -> base units that the shop has sold and MAO's figure still contains. `nets`:
         the figure is less by what is back-ordered, as no location's ever is."""
         unknown: dict[Place, Decimal] = {}
+        for line, units in self._unknown_lines(nets=nets):
+            place = self.sold_as(line["variant"]["sku"])[0], channel_of(line)
+            unknown[place] = unknown.get(place, Decimal(0)) + units
+        return unknown
+
+    def _unknown_lines(self, *, nets: bool) -> Iterator[tuple[Mapping[str, Any], Decimal]]:
         by_shop_id = {str(each.get("AlternateOrderId")): each for each in self.mao_orders()}
         for order, line in self._sold_lines(cancelled=False):
-            item, units = self.sold_as(line["variant"]["sku"])
             left = self._unknown_of(line, by_shop_id.get(order["id"]), nets)
             if left > 0:
-                place = item, channel_of(line)
-                unknown[place] = unknown.get(place, Decimal(0)) + left * units
-        return unknown
+                yield line, left * self.sold_as(line["variant"]["sku"])[1]
 
     def _sold_lines(self, *, cancelled: bool) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
         for order in self.shop.values():
@@ -336,12 +361,12 @@ class InventoryWorld(Stage):
         job = job or self.job
         began_s, swept_before = self.clock.monotonic(), self._last_sweep()
         old = list(self.falls)
+        self.hears = "nudges" in options
         self.writes_of_run = []
         self.least_of_run = {}
         self._note_least()
         report = super().sync(job, crashes, **options)
         partial = {"given", "nudges", "dead_letters", "limit", "dry_run"} & set(options)
-        self.hears = "nudges" in options
         if report is not None and not partial:
             # The whole of it in this run: an older slice knows nothing of what fell since.
             last = self._last_sweep()
@@ -410,11 +435,15 @@ class InventoryWorld(Stage):
         return response
 
     def _note_write(self, write: Write, offerable: Mapping[Place, int], sure: Mapping[Place, int]) -> None:
-        if self.bad_view == "inactive":
+        if self.bad_view == "inactive" and not self.hears:  # what was published before it was
             raise Violation(f"written from an inactive view: {write}")
         self.writes_of_run.append(write)
         most = max(0, offerable[write.place]) + self.excused(write.place)
         raised = write.was is None or write.quantity > write.was
+        if self.hears and raised and write.quantity > most and (free := self._free_again(write.place)):
+            told = Fall(write.place, free, self.step, self.clock.monotonic(), "orders")
+            self.falls.append(told)
+            most += free
         if raised and write.quantity > most and write.quantity > 0:
             raise Violation(
                 f"I9: {write.place} was raised from {write.was} to {write.quantity}, MAO can promise "
