@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from forks import Forks
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -41,6 +42,13 @@ def _weak_proofs() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ct_mao_sync.clients.token._PROOF_ROUNDS", 1)
         yield
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    started = Forks()
+    yield started
+    started.close()
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from cli_world import World
+from forks import Forked, Forks
 from independent_servers import Reply
 from shop_orders import order
 
@@ -27,9 +28,21 @@ RHYTHM = {
 }
 
 
+Process = TypeVar("Process", subprocess.Popen[str], Forked)
+
+
 @contextmanager
-def running(world: World, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
+def running(process: Process) -> Iterator[Process]:
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate(timeout=20)
+
+
+def started(world: World, *arguments: str) -> subprocess.Popen[str]:
+    """In a new interpreter, as a person or systemd starts it."""
+    return subprocess.Popen(
         [sys.executable, "-m", "ct_mao_sync", "run", *arguments],
         cwd=world.folder,
         env={**os.environ, **world.env},
@@ -37,11 +50,10 @@ def running(world: World, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.PIPE,
         text=True,
     )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate(timeout=20)
+
+
+def forked(world: World, forks: Forks) -> Forked:
+    return forks.start("run", folder=world.folder, env={**os.environ, **world.env})
 
 
 def wait_for(condition: Callable[[], Any]) -> None:
@@ -62,7 +74,7 @@ def test_it_runs_until_a_signal_comes_and_tells_each_run(
 ) -> None:
     world.configure(**RHYTHM)
     world.shop.put(order("CT-1"))
-    with running(world, "--log-format", "json") as process:
+    with running(started(world, "--log-format", "json")) as process:
         wait_for(lambda: len(world.mao.saves()) == 1)
         world.shop.put(order("CT-2"))
         wait_for(lambda: len(world.mao.saves()) == 2)
@@ -83,11 +95,11 @@ def test_it_runs_until_a_signal_comes_and_tells_each_run(
     )
 
 
-def test_a_signal_while_a_system_is_silent_does_not_wait_for_it_long(world: World) -> None:
+def test_a_signal_while_a_system_is_silent_does_not_wait_for_it_long(world: World, forks: Forks) -> None:
     world.configure(**RHYTHM, sync__request_timeout_seconds=30, sync__retry_seconds=120)
     world.mao.server.on("POST", "/search", Reply(status=503))
     world.shop.put(order("CT-1"))
-    with running(world) as process:
+    with running(forked(world, forks)) as process:
         wait_for(lambda: any("search" in call.path for call in world.mao.server.calls))
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
@@ -98,12 +110,12 @@ def test_a_signal_while_a_system_is_silent_does_not_wait_for_it_long(world: Worl
     assert "Traceback" not in err
 
 
-def test_a_dead_server_opens_the_circuit(world: World) -> None:
+def test_a_dead_server_opens_the_circuit(world: World, forks: Forks) -> None:
     """(That it closes again: tests/ops/test_ops_loop.py.)"""
     world.configure(**RHYTHM, sync__retry_seconds=0)
     world.shop.put(order("CT-1"))
     world.mao.server.on("POST", "/search", Reply(status=503))
-    with running(world) as process:
+    with running(forked(world, forks)) as process:
         wait_for(lambda: health(world)["jobs"]["orders"].get("circuit") == "open")
         assert health(world)["jobs"]["orders"]["last_exit_code"] == 4
         process.send_signal(signal.SIGTERM)
@@ -114,15 +126,15 @@ def test_a_dead_server_opens_the_circuit(world: World) -> None:
     assert out.splitlines()[0].split("  ")[1] == "orders" and "exit 4, next " in out.splitlines()[0]
 
 
-def test_a_killed_loop_leaves_nothing_that_the_next_one_minds(world: World) -> None:
+def test_a_killed_loop_leaves_nothing_that_the_next_one_minds(world: World, forks: Forks) -> None:
     world.configure(**RHYTHM)
     world.shop.put(order("CT-1"))
-    with running(world) as process:
+    with running(forked(world, forks)) as process:
         wait_for(lambda: len(world.mao.saves()) == 1)
         process.kill()
         process.communicate(timeout=20)
     world.shop.put(order("CT-2"))
-    with running(world) as process:
+    with running(forked(world, forks)) as process:
         wait_for(lambda: len(world.mao.saves()) == 2)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=20)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from crash_scene import ORDERS, REJECTED, SEED, Aftermath, Later, Machine, Server
+from forks import Forks
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    running = Server()
+def server(forks: Forks) -> Iterator[Server]:
+    running = Server(forks)
     yield running
     running.close()
 

@@ -72,10 +72,10 @@ def environment() -> dict[str, str]:
 
 
 class Server:
-    """The process of `crash_server.py`, and the one that starts those it kills."""
+    """The process of `crash_server.py`; `forks` starts those that it kills."""
 
-    def __init__(self) -> None:
-        self.forks = Forks()
+    def __init__(self, forks: Forks) -> None:
+        self.forks = forks
         self._process = subprocess.Popen(
             [sys.executable, str(HERE / "crash_server.py")],
             cwd=HERE.parent.parent,
@@ -99,7 +99,6 @@ class Server:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(timeout=10)
-        self.forks.close()
 
     def _answer(self) -> Any:
         assert self._process.stdout is not None
