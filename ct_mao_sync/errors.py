@@ -99,6 +99,8 @@ class SyncError(Exception):
     def __init__(self, problem: Problem) -> None:
         super().__init__(f"{problem.code}: {problem.message}")
         self.problem = problem
+        self.done: tuple[str, ...] = ()
+        """Audit lines of the writes of the record that had been made before this one failed."""
 
 
 class ConfigError(SyncError):

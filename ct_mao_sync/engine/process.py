@@ -81,6 +81,8 @@ class _Group:
     targets: Mapping[str, Any]
     bases: Mapping[str, Any]
     tries: int
+    done: tuple[str, ...] = ()
+    """Audit lines of what earlier tries have written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class _Again:
     target: Any
     tries: int
     error: SyncError
+    done: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -348,10 +351,13 @@ class Processor:
         bases = self.job.load_bases(self.store, [entity])
         targets = self.job.complete_targets(self.store, [again.wanted], {entity: again.target})
         self._intend([(again.wanted, targets[entity])])
-        return _Group([again.wanted], targets, bases, again.tries)
+        return _Group([again.wanted], targets, bases, again.tries, again.done)
 
     def _work(self, group: _Group) -> list[Outcome | _Again]:
         """In a worker: plan and apply a group."""
+        return [_after(group.done, result) for result in self._apply_group(group)]
+
+    def _apply_group(self, group: _Group) -> list[Outcome | _Again]:
         targets, bases, tries = group.targets, group.bases, group.tries
         results: list[Outcome | _Again] = []
         plans: list[Plan] = []
@@ -397,7 +403,10 @@ class Processor:
                     for outcome in applied
                 )
             except (VersionConflict, OutcomeUnknown) as error:
-                results.extend(self._read_again(by_entity[p.entity], bases, tries + 1, error) for p in plans)
+                results.extend(
+                    _after(error.done, self._read_again(by_entity[p.entity], bases, tries + 1, error))
+                    for p in plans
+                )
             except RecordRejected as error:
                 results.extend(
                     _outcome(
@@ -467,6 +476,16 @@ def _outcome(wanted: Desired, kind: Any, **more: Any) -> Outcome:
     return Outcome(
         wanted.entity, wanted.label, kind, wanted.version, wanted.digest, personal=wanted.personal, **more
     )
+
+
+def _after(done: tuple[str, ...], result: Outcome | _Again) -> Outcome | _Again:
+    """A result, with what earlier tries have written of it."""
+    if not done:
+        return result
+    if isinstance(result, _Again):
+        return replace(result, done=(*done, *result.done))
+    kind = "written" if result.kind == "unchanged" else result.kind
+    return replace(result, kind=kind, writes=(*done, *result.writes))
 
 
 def _with_difference(outcome: Outcome, plans: Sequence[Plan]) -> Outcome:

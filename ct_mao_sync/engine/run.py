@@ -254,7 +254,8 @@ class Run:
 
     def _scan(self, scan: Pass, window: Window) -> bool:
         """All pages of a window, the next ones read ahead. True when every change of it is accounted for."""
-        self.report.since = window.since
+        if not scan.sweeps or self.report.since is None:
+            self.report.since = window.since  # a sweep has no stretch of time of its own
         self.report.watermark = window.watermark
         first = self._read(scan, window, window.cursor)
         until = window.until or until_of(

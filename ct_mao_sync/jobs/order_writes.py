@@ -10,7 +10,7 @@ from typing import Any
 from ct_mao_sync.clients.commercetools import CommercetoolsClient
 from ct_mao_sync.clients.manhattan import ManhattanClient
 from ct_mao_sync.engine.values import Outcome, Plan
-from ct_mao_sync.errors import RecordRejected, Rejection
+from ct_mao_sync.errors import OutcomeUnknown, RecordRejected, Rejection, VersionConflict
 from ct_mao_sync.mapping.order_plan import (
     ORDER_ACTIONS,
     CancelOrder,
@@ -63,6 +63,9 @@ class OrderWriter:
                     state = state or plan.state
             except RecordRejected as error:
                 return self._refused(plan, write, error, state, done)
+            except (VersionConflict, OutcomeUnknown) as error:
+                error.done = tuple(done)
+                raise
             done.append(f"{write.action} {write.subject}")
         return Outcome(plan.entity, plan.label, kind, reason="; ".join(done), state=state, writes=tuple(done))
 

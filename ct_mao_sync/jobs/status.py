@@ -19,7 +19,14 @@ from ct_mao_sync.config import Config
 from ct_mao_sync.engine.clock import Clock
 from ct_mao_sync.engine.job import OneByOne, Pass
 from ct_mao_sync.engine.values import Change, Desired, Difference, Outcome, Page, Plan, Skip
-from ct_mao_sync.errors import Problem, RecordRejected, Rejection, RunStopped
+from ct_mao_sync.errors import (
+    OutcomeUnknown,
+    Problem,
+    RecordRejected,
+    Rejection,
+    RunStopped,
+    VersionConflict,
+)
 from ct_mao_sync.jobs.status_source import ARCHIVED, NAME, SWEEP_PASS, StatusSource
 from ct_mao_sync.mapping.fulfilment import Fulfilment, map_fulfilment, number_of
 from ct_mao_sync.mapping.order_base import steps_of
@@ -250,6 +257,9 @@ class StatusJob(OneByOne):
                     target_failure=True,
                     writes=tuple(done),
                 )
+            except (VersionConflict, OutcomeUnknown) as error:
+                error.done = tuple(done)
+                raise
             version = row.get("version")
             done.append(told)
         state: _Planned = plan.state

@@ -598,3 +598,10 @@ def test_state_lost_writes_nothing_twice(scene: Scene) -> None:
 
     assert (report.exit_code, scene.shown()) == (0, shown)
     assert {event["key"] for event in scene.outbox()} == set(keys)
+
+
+def test_a_run_tells_the_stretch_of_time_of_its_window_and_not_of_its_sweep(scene: Scene) -> None:
+    report = scene.sync()
+
+    assert len(report.passes) == 2, "the first run sweeps as well"
+    assert f"{report.since:%Y-%m-%d %H:%M}" == "2025-12-31 23:50", "orders.start_at less the overlap"
