@@ -105,7 +105,7 @@ def _print_group(group: DeadLetterGroup, letters: list[DeadLetter], looked_at: l
 
     click.echo(f"{group.code}  ({group.count})")
     for letter in letters:
-        then = "discarded" if letter.state == "discarded" else f"next {_next(letter)}"
+        then = "discarded" if letter.state == "discarded" else f"next try {_next(letter)}"
         tries = f"last try {letter.last_at:%m-%d %H:%MZ}, {then}"
         click.echo(
             wrap(f"{letter.id}  {one_line(letter.label)}  {letter.job}, {tries}", indent="  ", hang="      ")

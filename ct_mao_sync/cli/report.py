@@ -115,7 +115,7 @@ def _print_text(found: Report) -> None:
         lag = f", lag up to {render_span(job.lag_max_s)}" if job.lag_max_s is not None else ""
         failed = f", {job.failed} failed" if job.failed else ""
         text = (
-            f"{job.job:<10}{job.runs:,} runs{failed}, {job.requests:,} requests, "
+            f"{job.job:<10}{_count(job.runs, 'run')}{failed}, {_count(job.requests, 'request')}, "
             f"busy {render_span(job.busy_s)}{lag}"
         )
         click.echo(wrap(text, indent="  ", hang=" " * 12))
@@ -137,10 +137,14 @@ def _print_text(found: Report) -> None:
         click.echo("waiting longest")
     for letter in found.oldest:
         age = render_span((found.at - letter.first_at).total_seconds())
-        text = f"{age:>7}  {one_line(letter.label)}  {letter.job}, {letter.code} (errors show {letter.id})"
-        click.echo(wrap(text, indent="  ", hang=" " * 11))
+        text = f"{age:>7}  {one_line(letter.label)}  {letter.job}, {letter.code}: "
+        click.echo(wrap(f"{text}ct-mao-sync errors show {letter.id}", indent="  ", hang=" " * 11))
     if not found.jobs:
         click.echo("no run in these days")
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
 def _bars(values: Any) -> str:

@@ -147,8 +147,8 @@ def _check_secrets(config: Config, area: str) -> Iterator[Check]:
         word = "in clear, and others can read the file" if readable else "in clear"
         yield warning(
             area,
-            f"{', '.join(clear)} stands {word}",
-            'name where it is: "env:NAME" or "file:/path"'
+            f"{', '.join(clear)} {'stands' if len(clear) == 1 else 'stand'} {word}",
+            'name where to find it: "env:NAME" or "file:/path"'
             + (f"; chmod 600 {shlex.quote(str(config.path))}" if readable else ""),
         )
 

@@ -130,7 +130,7 @@ def _check_setup(reading: Reading, jobs: Sequence[str]) -> Iterator[Check]:
         said = f"has no {missing}" if not step.id else f"lacks something: {missing}"
         yield fault(area, f"{said} ({step.why})", "ct-mao-sync setup")
     if not plan.steps and not plan.conflicts:
-        yield ok(area, f"has the {len(wanted)} channels, states and types that are needed")
+        yield ok(area, f"has the channels, states and types that are needed ({len(wanted)})")
 
 
 def _check_import_api(reading: Reading, held: frozenset[str]) -> Iterator[Check]:
@@ -267,7 +267,7 @@ def _check_locations(client: ManhattanInventoryClient, places: Sequence[str]) ->
             "correct the LocationId under [mapping.locations], or remove the line",
         )
     else:
-        yield ok(area, f"knows the {len(places)} locations of [mapping.locations]")
+        yield ok(area, f"knows the locations of [mapping.locations] ({len(places)})")
 
 
 # ---- the jobs' own reading -------------------------------------------------------------------------------

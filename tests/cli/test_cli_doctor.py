@@ -261,7 +261,7 @@ def test_risky_settings_are_warned_of(stage: Stage) -> None:
     for words in ("orders.payment_states is empty", "max_requests_per_hour is 0", "max_drop_percent is 100"):
         assert words in said
     assert "does not end in .prom" in said and "there is no program 'no-such-program'" in said
-    assert "stands in clear" in said and "sandbox-secret" not in said
+    assert "stand in clear" in said and "sandbox-secret" not in said
 
 
 def test_a_configuration_with_mistakes_is_a_fault_of_its_own(stage: Stage) -> None:
