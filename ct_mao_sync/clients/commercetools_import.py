@@ -28,7 +28,7 @@ CONTAINER_KEPT = "30d"
 SCOPE = "manage_import_containers"
 """commercetools docs, scopes: for containers and for what is imported through them."""
 UNUSABLE = frozenset({"forbidden", "import-container-unusable", "project-not-found"})
-"""Codes of RunStopped after which nothing can be imported, and which surely took nothing in."""
+"""Codes of RunStopped of a container without which nothing can be imported."""
 
 PROCESSING = "processing"
 VALIDATION_FAILED = "validationFailed"

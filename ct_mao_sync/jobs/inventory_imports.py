@@ -184,10 +184,12 @@ class ImportWriter:
             return [self._not_sent(plan) for plan in plans]
         try:
             self._ensure_container(container)
-            statuses = self._client.import_entries(container, [write.body for write in writes])
         except RunStopped as error:
             self._fall_back(error)
             return [self._not_sent(plan) for plan in plans]
+        try:
+            # Forbidden here, part of it may have been taken in: that is for the next run to find out.
+            statuses = self._client.import_entries(container, [write.body for write in writes])
         except OutcomeUnknown as error:
             # Not sent again: of two imports of one entry nobody knows which is worked off first.
             with self._lock:
