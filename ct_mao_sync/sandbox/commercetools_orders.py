@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from .core import COMMERCETOOLS, Json, World
+from .core import COMMERCETOOLS, Json, World, copied_json
 from .generate import timestamp
 from .generate_catalog import random_id
 from .generate_documents import generate_world_documents, referred_documents
@@ -106,7 +106,7 @@ def edit_order(world: World, order_id: str, change: Change) -> Json:
     `change` works on a copy that then takes the Order's place; raises KeyError for an unknown id.
     """
     with world.lock:
-        order = copy.deepcopy(world.ct.orders[order_id])
+        order = copied_json(world.ct.orders[order_id])
         change(order)
         order["version"] += 1
         order["lastModifiedAt"] = timestamp(world.now(COMMERCETOOLS))

@@ -25,11 +25,14 @@ def render_moment(moment: datetime) -> str:
 
 def copy_json(value: Any) -> Any:
     """A deep copy of a JSON value."""
-    if isinstance(value, dict):
-        return {name: copy_json(each) for name, each in value.items()}
+    if isinstance(value, dict):  # most parts are no containers: those are not asked for their copy
+        return {n: copy_json(each) if isinstance(each, _PARTED) else each for n, each in value.items()}
     if isinstance(value, list):
-        return [copy_json(each) for each in value]
+        return [copy_json(each) if isinstance(each, _PARTED) else each for each in value]
     return value
+
+
+_PARTED = (dict, list)
 
 
 def code_of(document: Mapping[str, Any], name: str, id: str) -> str | None:

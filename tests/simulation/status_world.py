@@ -3,7 +3,6 @@ order that the product makes, looked at while it is made."""
 
 from __future__ import annotations
 
-import copy
 import itertools
 import json
 import random
@@ -17,7 +16,7 @@ from stage import SYSTEMS_CONFIG, Stage, Violation
 from status_checkers import check_update
 
 from ct_mao_sync.sandbox.commercetools_orders import add_order
-from ct_mao_sync.sandbox.core import Request, Response
+from ct_mao_sync.sandbox.core import Request, Response, copied_json
 from ct_mao_sync.sandbox.generate import FEATURES, generate_order
 
 METHODS = ("standard", "free", "express", "freight", "pickup", "Customer pickup (custom)")
@@ -150,7 +149,7 @@ class StatusWorld(Stage):
         match = _ORDER.match(request.path) if request.method == "POST" else None
         if match is None:
             return dispatch(request)
-        before = copy.deepcopy(self.shop[match["id"]])
+        before = copied_json(self.shop[match["id"]])
         response = dispatch(request)
         after = self.shop[match["id"]]
         if after["version"] != before["version"]:
