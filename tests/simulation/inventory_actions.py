@@ -243,6 +243,15 @@ def take_out_of_the_view(world: InventoryWorld, rng: random.Random) -> str:
     return f"{item} is {'not' if (item, EVERYWHERE) in ineligible else 'again'} eligible"
 
 
+def restock(world: InventoryWorld, rng: random.Random) -> str:
+    """A delivery of everything: so many entries at once that `auto` imports those with room."""
+    place, units = rng.choice(sorted(LOCATIONS)), rng.choice([40, 70, 90])
+    with world.falling("delta"):
+        for item in world.stocked.items:
+            set_supply(world.sandbox.world, item, place, units)
+    return f"every item has {units} at {place}"
+
+
 def burn_down(world: InventoryWorld, rng: random.Random) -> str:
     """Somebody sets the whole tenant to 0: true or not, the drop guard has to ask."""
     if world.options["items"] < 20:

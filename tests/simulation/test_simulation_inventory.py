@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from inventory_actions import WEIGHTS, allocate, fall_back, hear, publish
+from inventory_actions import WEIGHTS, allocate, fall_back, hear, publish, restock
 from inventory_checkers import check_end
 from inventory_world import InventoryWorld
 from play import Weights, play, seeds
@@ -50,6 +50,20 @@ def test_the_shop_offers_what_mao_can_promise(tmp_path: Path, seed: int) -> None
 @pytest.mark.parametrize("seed", seeds(2))
 def test_a_view_that_nets_back_orders_is_not_offered_twice(tmp_path: Path, seed: int) -> None:
     simulate(tmp_path, seed, world=BackOrderedWorld, weights=[*WEIGHTS, (fall_back, 12), (allocate, 6)])
+
+
+class ImportedWorld(InventoryWorld):
+    """So many entries with plenty that `auto` imports some of them, and writes the others."""
+
+    name = "inventory-imported"
+
+    def draw_options(self, rng: random.Random) -> dict[str, Any]:
+        return {**super().draw_options(rng), "writer": "auto", "tight_below": 5, "items": 30}
+
+
+@pytest.mark.parametrize("seed", seeds(1))
+def test_what_is_imported_is_offered_once(tmp_path: Path, seed: int) -> None:
+    simulate(tmp_path, seed, world=ImportedWorld, weights=[*WEIGHTS, (restock, 20)])
 
 
 class ToldWorld(InventoryWorld):
