@@ -195,12 +195,10 @@ class InventoryJob:
         allow: frozenset[str],
     ) -> Mapping[str, Rejection]:
         """Falls to 0 on a large scale wait for a person; nothing else is ever held back."""
-        plans = []
-        for _, look in wanted:
-            self._seen += 1
-            if not isinstance(look.planned, Rejection):
-                plans.append(look.planned)
-                self._seen_positive += look.planned.quantity > 0
+        plans = [look.planned for _, look in wanted if not isinstance(look.planned, Rejection)]
+        # Of this page alone: should it be one of the sweep, `page_done` is next to hear of it.
+        self._seen = len(wanted)
+        self._seen_positive = sum(plan.quantity > 0 for plan in plans)
         guard = guard_drops(
             plans,
             drops_before=self._drops,
@@ -296,7 +294,6 @@ class InventoryJob:
         if store.open_sweep() is None:
             store.begin_sweep(now)
         store.count_sweep(entry_count=self._seen, positive_count=self._seen_positive)
-        self._seen = self._seen_positive = 0
         if last:
             store.finish_sweep(now)
 

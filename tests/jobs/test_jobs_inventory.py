@@ -138,6 +138,23 @@ def test_many_falls_to_zero_wait_for_a_person(tmp_path: Path) -> None:
     assert set(stocked.shown().values()) == {0}
 
 
+def test_what_the_drop_guard_goes_by_is_what_the_sweep_alone_has_seen(tmp_path: Path) -> None:
+    """Not what the windows of the same run met before."""
+    stocked = Stocked(tmp_path, "network", items=30)
+    stocked.sync()
+    for sku, _ in stocked.shown():
+        for place in LOCATIONS:
+            set_supply(stocked.world, sku, place, 50)
+    stocked.bench.clock.advance(300)
+
+    stocked.sync(full=True)
+
+    with stocked.bench.application().open_store() as store:
+        last = store.last_sweep()
+    assert last is not None
+    assert (last.entry_count, last.positive_count) == (30, 30)
+
+
 @pytest.mark.parametrize("items", [15, 25])
 def test_an_entry_that_window_and_sweep_both_meet_counts_once(tmp_path: Path, items: int) -> None:
     """15 drops are no more than are always allowed, also when the sweep meets them again."""
