@@ -151,7 +151,6 @@ def test_looking_at_an_older_file_does_not_bring_it_up_to_date(stage: Stage, pat
         db.execute("DELETE FROM _sqlite_migrations WHERE name = 'm009_forgetting'")
         db.execute("DROP INDEX returns_closed_by_age")
         db.execute("ALTER TABLE returns DROP COLUMN at")
-        db.execute("ALTER TABLE processed ADD COLUMN finished INTEGER NOT NULL DEFAULT 0")
         db.execute("UPDATE meta SET value = value - 1 WHERE key = 'schema'")
         db.commit()
 
