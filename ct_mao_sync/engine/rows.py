@@ -78,6 +78,11 @@ class Sent:
     candidate_versions: tuple[int, ...] = ()
     cancelling: bool = False
 
+    @property
+    def was_acknowledged(self) -> bool:
+        """MAO has had the order for certain, also where what it was sent is forgotten by now."""
+        return self.base is not None or self.version > 0 or not self.candidates
+
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:

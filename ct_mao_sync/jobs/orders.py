@@ -184,7 +184,7 @@ class OrdersJob(OneByOne):
             entity: SentOrder(
                 mao_order_id=row.mao_order_id,
                 version=row.version,
-                acked=row.base is not None,
+                acked=row.was_acknowledged,
                 base=SentBase(
                     dict(row.base) if row.base is not None else None,
                     tuple(dict(candidate) for candidate in row.candidates),

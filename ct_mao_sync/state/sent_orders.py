@@ -106,7 +106,7 @@ class SentOrders(StateFile):
         values, gone = [], []
         for row in self.sent(entities).values():
             candidates = _raw_candidates(row)[:-1]
-            if candidates or row.base is not None:
+            if candidates or row.version or row.base is not None:
                 version = row.candidate_versions[-2] if candidates else None
                 values.append(
                     (_packed(candidates) if candidates else None, version, len(candidates), row.entity)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from orders_bench import Bench
+
+from ct_mao_sync.sandbox.commercetools_orders import changing_address, edit_order
 
 
 def test_an_order_archived_before_the_shop_was_told_is_still_acknowledged(tmp_path: Path) -> None:
@@ -26,3 +29,24 @@ def test_an_order_archived_before_the_shop_was_told_is_still_acknowledged(tmp_pa
     acknowledged = bench.sandbox.world.ct.orders[order["id"]]["syncInfo"]
     assert [row["externalId"] for row in acknowledged] == ["CT-1"]
     assert bench.writes() == 0
+
+
+@pytest.mark.parametrize("sync_channel", ["OMS", ""])
+def test_an_order_whose_base_was_forgotten_and_that_mao_has_purged_is_not_sent_again(
+    tmp_path: Path, sync_channel: str
+) -> None:
+    """A year later its address is anonymised: the goods must not be shipped a second time."""
+    bench = Bench(tmp_path, orders=f'sync_channel = "{sync_channel}"')
+    order = bench.place(1)
+    assert bench.sync().counts["written"] == 1
+    bench.clock.advance(500 * 86400)
+    with bench.application().open_store() as store:
+        assert store.prune(bench.clock.now())["sent"] == 1
+    bench.sandbox.world.mao.orders.clear()
+    for name in ("-", "--"):
+        edit_order(bench.sandbox.world, order["id"], changing_address(lastName=name, firstName=name))
+        bench.sync()
+        bench.clock.advance(3600)
+
+    assert bench.sandbox.world.mao.orders == {}
+    assert [letter.code for letter in bench.dead_letters()] == ["order-not-found"]
