@@ -92,7 +92,7 @@ class Loop:
             return list(self._turns.values())
 
     def start(self) -> None:
-        """Every job at once, but for those that were failing: to start again must not mean to hammer."""
+        """Every job at once, but for those whose circuit was open: to start again must not mean to hammer."""
         for turn in self.turns:
             delay_s = self._pause_left_s(turn)
             self._ask(turn.job, delay_s)
