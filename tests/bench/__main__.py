@@ -2,7 +2,7 @@
 run, and what a cycle of all of them costs when nothing has happened.
 
 Each has a module here of its own name, with `main(arguments) -> exit code`, which prints one table by
-`processes.print_table`. One that does not exist yet is not listed. Options go to the named one:
+`processes.print_table`. Options go to the named one:
 `python -m tests.bench orders --help`.
 """
 
@@ -10,22 +10,20 @@ from __future__ import annotations
 
 import importlib
 import sys
-from pathlib import Path
 
 _JOBS = ("orders", "inventory", "status", "returns", "idle")
 
 
 def main(arguments: list[str]) -> int:
-    present = [job for job in _JOBS if (Path(__file__).parent / f"{job}.py").exists()]
     name, *options = arguments or ["all"]
-    if name not in (*present, "all"):
-        print(f"usage: python -m tests.bench [{'|'.join(present)}|all] [options of that job]")
+    if name not in (*_JOBS, "all"):
+        print(f"usage: python -m tests.bench [{'|'.join(_JOBS)}|all] [options of that job]")
         return 0 if name in ("-h", "--help") else 2
     if name == "all" and options:
         print("options go to one job: python -m tests.bench orders --help")
         return 2
     worst = 0
-    for job in present if name == "all" else [name]:
+    for job in _JOBS if name == "all" else [name]:
         if name == "all":
             print(f"\n{job}")
         worst = max(worst, importlib.import_module(f"tests.bench.{job}").main(options))

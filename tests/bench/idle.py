@@ -14,14 +14,19 @@ import tempfile
 from pathlib import Path
 
 from tests.bench.inventory import CONFIG as INVENTORY_CONFIG
-from tests.bench.processes import ORDERS_CONFIG, Server, measure, median, print_table, serving, write_config
-from tests.bench.returns import CONFIG as RETURNS_CONFIG
-
-MORE = (
-    ORDERS_CONFIG
-    + RETURNS_CONFIG.partition("\n\n")[2]
-    + INVENTORY_CONFIG.format(mode="location", writer="auto")
+from tests.bench.processes import (
+    ORDERS_CONFIG,
+    Server,
+    bench_parser,
+    measure,
+    median,
+    print_table,
+    serving,
+    write_config,
 )
+from tests.bench.returns import RETURNS_CONFIG
+
+MORE = ORDERS_CONFIG + RETURNS_CONFIG + INVENTORY_CONFIG.format(mode="location", writer="auto")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -72,11 +77,8 @@ def _bench(server: Server, folder: Path, *, workers: int) -> list[tuple[str, str
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench idle", description=__doc__)
+    parser = bench_parser("idle", __doc__)
     parser.add_argument("--orders", type=int, default=50, help="on both sides (50)")
-    parser.add_argument("--workers", type=int, default=8, help="requests in flight (8)")
-    parser.add_argument("--latency", type=float, default=50.0, metavar="MS", help="of each answer (50)")
-    parser.add_argument("--seed", type=int, default=1, help="of the orders (1)")
     return parser
 
 

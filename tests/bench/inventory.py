@@ -22,7 +22,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.bench.processes import Ran, Server, print_table, run_job, serving, write_config
+from tests.bench.processes import Ran, Server, bench_parser, print_table, run_job, serving, write_config
 
 Row = tuple[str, str, str]
 
@@ -156,13 +156,10 @@ def _print_endpoints(title: str, ran: Ran) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench inventory", description=__doc__)
+    parser = bench_parser("inventory", __doc__)
     parser.add_argument("--entries", type=int, default=20_000, help="changed by the Import API (20000)")
     parser.add_argument("--rest-entries", type=int, default=4_000, help="changed by REST (4000)")
     parser.add_argument("--places", type=int, default=200_000, help="item-locations of the sweep (200000)")
-    parser.add_argument("--workers", type=int, default=8, help="requests in flight (8)")
-    parser.add_argument("--latency", type=float, default=50.0, metavar="MS", help="of each answer (50)")
-    parser.add_argument("--seed", type=int, default=1, help="of the stock (1)")
     parser.add_argument("--writers", nargs="*", default=["rest", "import-api"], help="which of them")
     parser.add_argument("--endpoints", action="store_true", help="also where the requests go")
     return parser

@@ -16,6 +16,7 @@ from typing import Any
 from tests.bench.processes import (
     ORDERS_CONFIG,
     Server,
+    bench_parser,
     measure,
     median,
     print_table,
@@ -85,11 +86,8 @@ def _bench(server: Server, folder: Path, *, workers: int, latency_s: float) -> l
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.orders", description=__doc__)
+    parser = bench_parser("orders", __doc__)
     parser.add_argument("--orders", type=int, default=2000, help="to export, about (default 2000)")
-    parser.add_argument("--workers", type=int, default=8, help="requests in flight (default 8)")
-    parser.add_argument("--latency", type=float, default=50.0, metavar="MS", help="of each answer (50)")
-    parser.add_argument("--seed", type=int, default=1, help="of the generated orders (1)")
     return parser
 
 

@@ -11,6 +11,7 @@ peak memory that the kernel reports for a child begins with its parent's.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import statistics
@@ -211,6 +212,15 @@ def run_job(server: Server, folder: Path, config: Path, job: str, *options: str)
         writes=server.writes() - writes,
         server_cpu_s=server.cpu_s() - cpu_s,
     )
+
+
+def bench_parser(name: str, description: str | None) -> argparse.ArgumentParser:
+    """The options that every bench has."""
+    parser = argparse.ArgumentParser(prog=f"python -m tests.bench {name}", description=description)
+    parser.add_argument("--workers", type=int, default=8, help="requests in flight (8)")
+    parser.add_argument("--latency", type=float, default=50.0, metavar="MS", help="of each answer (50)")
+    parser.add_argument("--seed", type=int, default=1, help="of what the sandbox is filled with (1)")
+    return parser
 
 
 def median(values: Sequence[float], form: str) -> str:

@@ -12,19 +12,20 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.bench.processes import Server, median, print_table, run_job, serving, write_config
+from tests.bench.processes import Server, bench_parser, median, print_table, run_job, serving, write_config
 
 PAGE_ORDERS = 100
-CONFIG = """\
-[orders]
-start_at = "2020-01-01T00:00:00Z"
-
+RETURNS_CONFIG = """\
 [returns]
 outbox = "outbox.jsonl"
 [returns.disposition]
 New = "BackInStock"
 Damaged = "Unusable"
 """
+CONFIG = f"""[orders]
+start_at = "2020-01-01T00:00:00Z"
+
+{RETURNS_CONFIG}"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -160,11 +161,8 @@ def _bench(server: Server, folder: Path, *, workers: int, latency_s: float) -> l
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.returns", description=__doc__)
+    parser = bench_parser("returns", __doc__)
     parser.add_argument("--returns", type=int, default=1000, help="to tell (default 1000)")
-    parser.add_argument("--workers", type=int, default=8, help="requests in flight (default 8)")
-    parser.add_argument("--latency", type=float, default=50.0, metavar="MS", help="of each answer (50)")
-    parser.add_argument("--seed", type=int, default=1, help="of the generated orders (1)")
     return parser
 
 

@@ -18,6 +18,7 @@ from tests.bench.processes import (
     ORDERS_CONFIG,
     Ran,
     Server,
+    bench_parser,
     median,
     print_table,
     run_job,
@@ -128,11 +129,8 @@ def _pages(run: Ran) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench status", description=__doc__)
+    parser = bench_parser("status", __doc__)
     parser.add_argument("--orders", type=int, default=1000, help="to export, about (default 1000)")
-    parser.add_argument("--workers", type=int, default=8, help="requests in flight (default 8)")
-    parser.add_argument("--latency", type=float, default=50.0, metavar="MS", help="of each answer (50)")
-    parser.add_argument("--seed", type=int, default=1, help="of the generated orders (1)")
     return parser
 
 
