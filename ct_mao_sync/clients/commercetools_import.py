@@ -36,7 +36,7 @@ VALIDATION_FAILED = "validationFailed"
 OPEN_STATES = frozenset({PROCESSING, "unresolved", "waitForMasterVariant"})
 IMPORTED = "imported"
 
-AtOnce = Callable[[Callable[[int], Any], Sequence[int]], list[Any]]
+AtOnce = Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]
 """Calls with each of the values, as many together as it likes; the results in their order."""
 
 _INVENTORY = "inventory"
@@ -153,7 +153,7 @@ class ImportClient:
         return None if answer.status == 404 else _operation(answer.json)
 
     def read_operations(
-        self, container: str, operation_ids: Collection[str], *, at_once: AtOnce | None = None
+        self, ids_by_container: Mapping[str, Collection[str]], *, at_once: AtOnce | None = None
     ) -> list[Operation]:
         """Those of these operations that can be found, in no particular order, the newest by pages of 500,
         which may be read together: one that is missed is still to be found as an open one.
@@ -161,15 +161,35 @@ class ImportClient:
         At most the latest 10,500 operations of a container can be listed, and not many more pages are read
         than these operations fill: read them before that many more have been added.
         """
-        wanted = dict.fromkeys(operation_ids)
+        wanted = {container: frozenset(ids) for container, ids in ids_by_container.items()}
         found: dict[str, Operation] = {}
-        if len(wanted) > 1:
-            self._list(container, "", wanted, found, at_once or _one_by_one)
-        missing = [each for each in wanted if each not in found]
-        for operation_id in missing[:BY_ID_MAX]:
-            if (operation := self.read_operation(operation_id)) is not None:
-                found[operation.id] = operation
+        surely = [
+            (container, offset)
+            for container, ids in wanted.items()
+            if len(ids) > 1
+            for offset in range(0, min(len(ids), OFFSET_MAX + 1), PAGE_SIZE_MAX)
+        ]
+        pages = (at_once or _one_by_one)(lambda place: self._read_listed(place[0], "", place[1]), surely)
+        was_last: dict[str, bool] = {}
+        for (container, _), page in zip(surely, pages, strict=True):
+            was_last[container] = _keep(page, wanted[container], found) or was_last.get(container, False)
+        for container, ids in wanted.items():
+            if not was_last.get(container, True):
+                self._read_further(container, ids, found)
+            missing = [each for each in ids_by_container[container] if each not in found]
+            for operation_id in missing[:BY_ID_MAX]:
+                if (operation := self.read_operation(operation_id)) is not None:
+                    found[operation.id] = operation
         return list(found.values())
+
+    def _read_further(self, container: str, ids: frozenset[str], found: dict[str, Operation]) -> None:
+        """Others among the newest have moved some of these to the pages after those that they fill."""
+        count = len(ids)
+        for number in range(-(-count // PAGE_SIZE_MAX), count // PAGE_SIZE_MAX + 2):
+            if number * PAGE_SIZE_MAX > OFFSET_MAX or ids <= found.keys():
+                return
+            if _keep(self._read_listed(container, "", number * PAGE_SIZE_MAX), ids, found):
+                return
 
     def read_open_operations(self, container: str) -> list[Operation]:
         """What the container has not finished yet, also of a run that was killed; none when there is no
@@ -180,42 +200,16 @@ class ImportClient:
             # Those that finish leave the list and move the others, so pages can skip some.
             while count < len(found):
                 count = len(found)
-                pages = self._list(container, state, None, found, _one_by_one)
-                if pages <= 1:
+                for offset in range(0, OFFSET_MAX + 1, PAGE_SIZE_MAX):
+                    if _keep(self._read_listed(container, state, offset), None, found):
+                        break
+                if offset == 0:
                     break
         return list(found.values())
 
-    def _list(
-        self,
-        container: str,
-        state: str,
-        wanted: Mapping[str, None] | None,
-        found: dict[str, Operation],
-        at_once: AtOnce,
-    ) -> int:
-        """Newest first, so that operations that are added meanwhile repeat rows and hide none. Gives the
-        number of pages; not many more are read than `wanted` fills."""
-        offsets = range(0, OFFSET_MAX + 1, PAGE_SIZE_MAX)
-        rounds = [offsets[at : at + 1] for at in range(len(offsets))]
-        if wanted is not None:
-            surely = -(-len(wanted) // PAGE_SIZE_MAX)
-            rounds = [offsets[:1], offsets[1:surely], *rounds[surely : len(wanted) // PAGE_SIZE_MAX + 2]]
-        pages = 0
-        for together in rounds:
-            for page in at_once(lambda offset: self._read_listed(container, state, offset), together):
-                if page is None:
-                    return pages
-                pages += 1
-                rows, is_last = page
-                for row in rows:
-                    if wanted is None or row["id"] in wanted:
-                        found[row["id"]] = _operation(row)
-                if is_last or (wanted is not None and len(found) >= len(wanted)):
-                    return pages
-        return pages
-
     def _read_listed(self, container: str, state: str, offset: int) -> tuple[list[Any], bool] | None:
-        """One page, and whether it is the last; None when there is no such container."""
+        """One page, and whether it is the last; None when there is no such container. Newest first, so that
+        operations that are added meanwhile repeat rows and hide none."""
         path = f"/import-containers/{quote(container, safe='')}/import-operations"
         pairs = [("limit", str(PAGE_SIZE_MAX)), ("offset", str(offset)), ("sort", "createdAt desc")]
         if state:
@@ -320,8 +314,21 @@ class ImportClient:
         raise stopped
 
 
-def _one_by_one(call: Callable[[int], Any], values: Sequence[int]) -> list[Any]:
+def _one_by_one(call: Callable[[Any], Any], values: Sequence[Any]) -> list[Any]:
     return [call(value) for value in values]
+
+
+def _keep(
+    page: tuple[list[Any], bool] | None, wanted: frozenset[str] | None, found: dict[str, Operation]
+) -> bool:
+    """Takes what is wanted (None: all) of a page; whether there is none after it."""
+    if page is None:
+        return True
+    rows, is_last = page
+    for row in rows:
+        if wanted is None or row["id"] in wanted:
+            found[row["id"]] = _operation(row)
+    return is_last
 
 
 def _operation(row: Mapping[str, Any]) -> Operation:

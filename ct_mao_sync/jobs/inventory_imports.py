@@ -87,6 +87,9 @@ class ImportWriter:
         self._clock = clock
         self._wait_s = wait_s
         self._ready: set[str] = set()
+        """Containers that there are."""
+        self._prepared: set[str] = set()
+        """Those that a worker was asked to make."""
         self._intended = 0
         self._container_of: dict[str, str] = {}
         """Entity -> where its import is to go."""
@@ -168,10 +171,18 @@ class ImportWriter:
             self._outdated.discard(write.entity)
         container = self._numbered(1 + self._intended // IN_ONE_CONTAINER_MAX)
         self._intended += len(writes)
+        self._prepare_container(container)
         self._container_of.update((write.entity, container) for write in writes)
         store.add_imports(
             PendingImport(write.entity, write.key, write.quantity, container, "", now) for write in writes
         )
+
+    def _prepare_container(self, container: str) -> None:
+        """A worker makes it while others still write to the one before. Should that fail, `write` is told
+        when it tries."""
+        if container not in self._prepared:
+            self._prepared.add(container)
+            self._submit(self._ensure_container, container)
 
     def _numbered(self, number: int) -> str:
         return self._container if number == 1 else f"{self._container}-{number}"
@@ -366,18 +377,17 @@ class ImportWriter:
         by_container: dict[str, list[str]] = {}
         for row in rows:
             by_container.setdefault(row.container, []).append(row.operation_id)
-        operations: dict[str, Operation] = {}
+        listed = self._client.read_operations(by_container, at_once=self._at_once)
+        operations = {each.id: each for each in listed}
         all_listed = True
         for container, ids in by_container.items():
-            listed = self._client.read_operations(container, ids, at_once=self._at_once)
-            operations.update((each.id, each) for each in listed)
             if any(each not in operations for each in ids):
                 still_open = self._client.read_open_operations(container)
                 operations.update((each.id, each) for each in still_open)
                 all_listed &= len(still_open) < LISTED_MAX
         return operations, all_listed
 
-    def _at_once(self, call: Callable[[int], Any], values: Sequence[int]) -> list[Any]:
+    def _at_once(self, call: Callable[[Any], Any], values: Sequence[Any]) -> list[Any]:
         """By the workers, who have nothing else to do when imports are followed."""
         futures = [self._submit(call, value) for value in values]
         return [future.result() for future in futures]

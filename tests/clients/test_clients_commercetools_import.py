@@ -253,25 +253,27 @@ class Listing:
 def test_many_operations_are_followed_by_pages() -> None:
     server = Listing(2_000)
     wanted = [f"op-{n}" for n in range(1_100, 2_000)]
-    found = importer(Scripted(server)).read_operations("stock", wanted)
+    found = importer(Scripted(server)).read_operations({"stock": wanted})
     assert {operation.id for operation in found} == set(wanted)
     assert found[0] == Operation("op-1999", "key-1999", "imported")
     assert [query["offset"] for _, query in server.asked] == ["0", "500"]
 
 
-def test_pages_that_are_surely_needed_are_read_together_after_the_first() -> None:
+def test_pages_that_are_surely_needed_are_read_together_of_all_containers() -> None:
     server = Listing(5_000)
-    wanted = [f"op-{n}" for n in range(2_900, 5_000)]
-    together: list[list[int]] = []
+    wanted = [f"op-{n}" for n in range(3_900, 5_000)]
+    together: list[int] = []
 
-    def at_once(call: Callable[[int], Any], values: Sequence[int]) -> list[Any]:
-        together.append(list(values))
+    def at_once(call: Callable[[Any], Any], values: Sequence[Any]) -> list[Any]:
+        together.append(len(values))
         return [call(value) for value in reversed(values)][::-1]
 
-    found = importer(Scripted(server)).read_operations("stock", wanted, at_once=at_once)
+    by_container = {"stock": wanted, "stock-2": wanted[-600:]}
+    found = importer(Scripted(server)).read_operations(by_container, at_once=at_once)
 
     assert {operation.id for operation in found} == set(wanted)
-    assert together == [[0], [500, 1000, 1500, 2000]]
+    assert together == [3 + 2]
+    assert len(server.asked) == 5
 
 
 def test_operations_that_are_added_meanwhile_hide_none() -> None:
@@ -282,14 +284,14 @@ def test_operations_that_are_added_meanwhile_hide_none() -> None:
 
     server.before = add
     wanted = [f"op-{n}" for n in range(1_000)]
-    found = importer(Scripted(server)).read_operations("stock", wanted)
+    found = importer(Scripted(server)).read_operations({"stock": wanted})
     assert sorted(operation.id for operation in found) == sorted(wanted)
 
 
 def test_what_no_page_has_is_asked_for_by_id_within_reason() -> None:
     server = Listing(12_000)
     wanted = [f"op-{n}" for n in range(100)] + ["gone"]
-    found = importer(Scripted(server)).read_operations("stock", wanted)
+    found = importer(Scripted(server)).read_operations({"stock": wanted})
     assert {operation.id for operation in found} == {f"op-{n}" for n in range(20)}
     pages = [query["offset"] for path, query in server.asked if "offset" in query]
     assert pages == ["0", "500"], "a page more than they fill: few old ones are not worth twenty pages"
@@ -299,16 +301,16 @@ def test_what_no_page_has_is_asked_for_by_id_within_reason() -> None:
 def test_one_operation_is_one_request_and_a_vanished_one_none() -> None:
     server = Listing(900)
     client = importer(Scripted(server))
-    assert [operation.id for operation in client.read_operations("stock", ["op-3"])] == ["op-3"]
+    assert [operation.id for operation in client.read_operations({"stock": ["op-3"]})] == ["op-3"]
     assert client.read_operation("gone") is None
-    assert client.read_operations("stock", []) == []
+    assert client.read_operations({"stock": []}) == []
     assert len(server.asked) == 2
 
 
 def test_a_vanished_container_has_no_operations() -> None:
     client = importer(Scripted(reply(404)))
     assert client.read_open_operations("stock") == []
-    assert client.read_operations("stock", ["a", "b"]) == []
+    assert client.read_operations({"stock": ["a", "b"]}) == []
 
 
 def test_open_operations_are_those_that_are_neither_done_nor_failed() -> None:
@@ -365,7 +367,7 @@ def test_entries_arrive_and_a_missing_channel_is_waited_for() -> None:
 
     tenants.clock.advance(5)
     ids = [status.operation_id for status in statuses]
-    found = {each.resource_key: each for each in tenants.imports.read_operations("stock", ids)}
+    found = {each.resource_key: each for each in tenants.imports.read_operations({"stock": ids})}
 
     assert found["A_dc-atlanta"].state == "imported"
     assert found["A_dc-atlanta"].resource_version == 1
@@ -385,7 +387,7 @@ def test_hundreds_of_imports_are_settled_in_pages() -> None:
         ids += [status.operation_id for status in statuses]
     tenants.clock.advance(5)
     before = tenants.imports.http.requests_sent
-    found = tenants.imports.read_operations("stock", ids)
+    found = tenants.imports.read_operations({"stock": ids})
     assert {operation.state for operation in found} == {"imported"}
     assert len(found) == 1_200
     assert tenants.imports.http.requests_sent - before == 3
