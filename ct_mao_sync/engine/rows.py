@@ -6,12 +6,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal
 
 DeadLetterKind = Literal["transient", "permanent"]
 DeadLetterState = Literal["open", "discarded"]
 
 
+@lru_cache(maxsize=256)  # thousands of rows have the moment of one answer
 def to_text(moment: datetime) -> str:
     """`2026-11-01T00:00:00.000000Z`. Raises ValueError for a moment without zone."""
     if moment.tzinfo is None:
@@ -19,6 +21,7 @@ def to_text(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
+@lru_cache(maxsize=256)
 def from_text(text: str) -> datetime:
     return datetime.fromisoformat(text)
 

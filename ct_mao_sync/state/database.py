@@ -278,8 +278,13 @@ class StateFile:
             return self._db.conn.execute(sql, values).rowcount
 
     def _write_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        with self.atomic():
-            self._db.conn.executemany(sql, rows)
+        many = list(rows)
+        if not many:
+            return
+        # Within a transaction of the caller's a savepoint would double the statements, and save nothing:
+        # what fails here takes all of it back.
+        with _speaking_of(self.path) if self._db.conn.in_transaction else self.atomic():
+            self._db.conn.executemany(sql, many)
 
 
 @contextlib.contextmanager

@@ -47,6 +47,9 @@ class Sweep:
     positive_count: int
 
 
+_IMPORTS = "SELECT entry, key, quantity, container, operation, at FROM imports"
+
+
 class Imports(StateFile):
     # --- imports ---------------------------------------------------------------------------------
 
@@ -55,25 +58,25 @@ class Imports(StateFile):
         self._write_many(
             "INSERT OR REPLACE INTO imports (entry, key, quantity, container, operation, at) "
             "VALUES (?, ?, ?, ?, ?, ?)",
-            [
+            (
                 (row.entity, row.key, row.quantity, row.container, row.operation_id, to_text(row.at))
                 for row in rows
-            ],
+            ),
         )
 
     def open_imports(self) -> list[PendingImport]:
         """Every import that is not settled, oldest first."""
-        return [_import(row) for row in self._rows("SELECT * FROM imports ORDER BY at, entry")]
+        return [_import(row) for row in self._rows(f"{_IMPORTS} ORDER BY at, entry")]
 
     def importing(self, entities: Iterable[str]) -> dict[str, PendingImport]:
         """Of these entities the ones that are being imported."""
-        rows = self._rows_in("SELECT * FROM imports WHERE entry IN", entities)
+        rows = self._rows_in(f"{_IMPORTS} WHERE entry IN", entities)
         return {row["entry"]: _import(row) for row in rows}
 
     def lost_imports(self, before: datetime) -> list[PendingImport]:
         """Imports accepted before, and never settled: commercetools has forgotten them (operations are kept
         48 h; commercetools docs: import containers)."""
-        rows = self._rows("SELECT * FROM imports WHERE at < ? ORDER BY at, entry", [to_text(before)])
+        rows = self._rows(f"{_IMPORTS} WHERE at < ? ORDER BY at, entry", [to_text(before)])
         return [_import(row) for row in rows]
 
     def settle_imports(self, entities: Iterable[str]) -> None:
@@ -157,11 +160,5 @@ class Imports(StateFile):
 
 
 def _import(row: sqlite3.Row) -> PendingImport:
-    return PendingImport(
-        entity=row["entry"],
-        key=row["key"],
-        quantity=row["quantity"],
-        container=row["container"],
-        operation_id=row["operation"],
-        at=from_text(row["at"]),
-    )
+    entity, key, quantity, container, operation_id, at = row
+    return PendingImport(entity, key, quantity, container, operation_id, from_text(at))
