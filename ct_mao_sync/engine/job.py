@@ -39,6 +39,9 @@ class Pass:
     sweeps: bool = False
     """Looks at everything, whatever changed. When the requests of the hour run short it is left where it is,
     and that is no failure; resumed and come to its end, it is over."""
+    pages_overlap: bool = True
+    """Whether the first records of a page may be written while the last ones of the page before are not
+    answered yet. Those that have a record in common never are."""
 
 
 class Job(Protocol):
@@ -53,11 +56,6 @@ class Job(Protocol):
     def name(self) -> str: ...
     @property
     def skips_by_digest(self) -> bool: ...
-    @property
-    def pages_overlap(self) -> bool:
-        """Whether the first records of a page may be written while the last ones of the page before are
-        not answered yet: yes when no record needs what the state remembers of another one."""
-
     @property
     def reads_far(self) -> bool:
         """Whether a window's page is read while the targets of the one before are: for sources that take
@@ -90,6 +88,10 @@ class Job(Protocol):
 
     def read_target_again(self, wanted: Desired, base: Any) -> Any:
         """One target, afresh, and strongly consistent where the API can."""
+
+    def due(self, wanted: Sequence[Desired], targets: Mapping[str, Any]) -> Mapping[str, float]:
+        """Entities of those records for which `complete_targets` must not be asked at once, and from when on
+        (monotonic); the others go ahead."""
 
     def complete_targets(
         self, store: Any, wanted: Sequence[Desired], targets: Mapping[str, Any]
@@ -138,11 +140,13 @@ class _ReadsGiven(Protocol):
 class OneByOne:
     """For jobs that write each record alone, and whose writes are done when they are answered."""
 
-    pages_overlap = True
     reads_far = False
 
     def groups(self, wanted: Sequence[tuple[Desired, Any]]) -> Sequence[Sequence[Desired]]:
         return [(desired,) for desired, _ in wanted]
+
+    def due(self, wanted: Sequence[Desired], targets: Mapping[str, Any]) -> Mapping[str, float]:
+        return {}
 
     def settle(self, store: Any, *, last: bool) -> Settled:
         return Settled()

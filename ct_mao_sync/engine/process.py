@@ -2,7 +2,7 @@
 
 The main thread owns the state; workers plan and write and never touch it. While the records of one page
 are applied, the next page and its targets are read, and its first records follow when the last ones of this
-page leave workers idle.
+page leave workers idle. Records that have to wait for their time hold up neither: see engine.late.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ct_mao_sync.engine.executor import Executor
 from ct_mao_sync.engine.failures import HeldFailures
 from ct_mao_sync.engine.gate import Gate
 from ct_mao_sync.engine.job import Job
+from ct_mao_sync.engine.late import Late, LateRecord
 from ct_mao_sync.engine.report import Progress, RunReport
 from ct_mao_sync.engine.values import Change, Desired, Outcome, Plan, Settled, Skip
 from ct_mao_sync.errors import (
@@ -64,6 +65,16 @@ class Prepared:
     """Where to go on after this page; the id of the last change that is in it."""
     cut: bool = False
     """`--limit` was reached in the middle of the page."""
+    due: Mapping[str, float] = field(default_factory=dict)
+    """Entities that have to wait, and until when (monotonic)."""
+    entities: set[str] = field(default_factory=set)
+    """Of all its changes, and of late records that are applied with it."""
+    number: int = 0
+    """Counts the pages of a run."""
+    read_beside: set[str] = field(default_factory=set)
+    """Entities of the page that was applied while the targets of this one were read."""
+    may_overlap: bool = True
+    """See Pass.pages_overlap."""
     begun: bool = False
     fresh: deque[_Group] = field(default_factory=deque)
     """Groups whose writes are not written down yet."""
@@ -126,6 +137,8 @@ class Processor:
     """Groups that a worker has, of this page and of the next one."""
     _done: SimpleQueue[Future[Any]] = field(default_factory=SimpleQueue)
     """In the order of completion."""
+    late: Late = field(default_factory=Late)
+    _pages: int = 0
 
     def __post_init__(self) -> None:
         self._failures = HeldFailures(self.job.name, self.job.target)
@@ -140,6 +153,7 @@ class Processor:
             if known is None or change.version >= known.version:
                 newest[change.entity] = change
         entities = list(newest)
+        self._pages += 1
         by_digest = origin == "window" and self.job.skips_by_digest
         return Prepared(
             origin,
@@ -148,6 +162,8 @@ class Processor:
             waiting=self.store.waiting(self.job.name, entities) if origin == "window" else {},
             bases=self.job.load_bases(self.store, entities),
             cursor=cursor,
+            entities=set(entities),
+            number=self._pages,
         )
 
     def read_targets(self, page: Prepared) -> Prepared:
@@ -156,6 +172,7 @@ class Processor:
         self._map_page(page)
         if page.wanted:
             page.targets = self.job.read_targets(page.wanted, page.bases)
+            page.due = self.job.due(page.wanted, page.targets)
         return page
 
     def _map_page(self, page: Prepared) -> None:
@@ -205,14 +222,29 @@ class Processor:
 
     def apply(self, page: Prepared, read_ahead: Callable[[], Prepared | None] = lambda: None) -> None:
         """Apply a prepared page and commit its outcomes. `read_ahead` is called whenever something completes,
-        goes on with the next page and gives it when it is prepared.
+        goes on with the next page and gives it when it is prepared. Late records stay, unless it is time.
 
         Raises the error of a system that is in trouble; what was done until then is committed.
         """
         self._begin(page)
+        self._work_off(page, read_ahead)
+
+    def apply_late(self) -> None:
+        """Waits for the late records, and applies them."""
+        while len(self.late) and not self.stopping():
+            self.clock.sleep(self.late.due_s - self.clock.monotonic())
+            self._work_off(Prepared(begun=True), lambda: None)
+
+    def drain(self) -> None:
+        """The run ends here: what workers have in hand is finished and committed, nothing else is begun."""
+        self._work_off(Prepared(begun=True), lambda: None, halted=True)
+
+    def _work_off(
+        self, page: Prepared, read_ahead: Callable[[], Prepared | None], *, halted: bool = False
+    ) -> None:
         trouble: Exception | None = None
         while True:
-            halt = trouble is not None or self.stopping()
+            halt = halted or trouble is not None or self.stopping()
             try:
                 following = read_ahead()
                 if not halt:
@@ -232,7 +264,7 @@ class Processor:
                 try:
                     for result in future.result():
                         if isinstance(result, _Again):
-                            of.queue.append(self._once_more(result))
+                            self._once_more(of, result)
                         else:
                             self._take(result)
                 except Exception as error:  # also our own bug: first finish and commit what is done
@@ -265,10 +297,52 @@ class Processor:
         page.begun = True
         for outcome in page.outcomes:
             self._take(outcome)
-        targets = page.targets = self.job.complete_targets(self.store, page.wanted, page.targets)
-        held = self.job.guard([(w, targets.get(w.entity)) for w in page.wanted], self._totals, self.allow)
+        self._read_stale_again(page)
+        self.late.forget(page.entities)
+        self.late.add(
+            LateRecord(
+                w, page.targets.get(w.entity), page.bases.get(w.entity), page.due[w.entity], page.number
+            )
+            for w in page.wanted
+            if w.entity in page.due
+        )
+        at_once = [w for w in page.wanted if w.entity not in page.due]
+        self._begin_some(page, at_once, page.targets, page.bases)
+        page.wanted, page.targets, page.bases, page.outcomes = [], {}, {}, []  # each goes with its group
+
+    def _read_stale_again(self, page: Prepared) -> None:
+        """Targets that may have been read just before the page before this one wrote them."""
+        stale = [wanted for wanted in page.wanted if wanted.entity in page.read_beside]
+        if stale:
+            page.bases = {**page.bases, **self.job.load_bases(self.store, [w.entity for w in stale])}
+            page.targets = {**page.targets, **self.job.read_targets(stale, page.bases)}
+            page.due = {**page.due, **self.job.due(stale, page.targets)}
+
+    def _begin_late(self, page: Prepared) -> None:
+        """Late records whose time has come go along with this page."""
+        due = self.late.take_due(self.clock.monotonic())
+        page.entities.update(each.wanted.entity for each in due)
+        page.number = min([page.number, *(each.page for each in due)])
+        first = [each for each in due if not each.tries]
+        self._begin_some(
+            page,
+            [each.wanted for each in first],
+            {each.wanted.entity: each.target for each in first},
+            {each.wanted.entity: each.base for each in first},
+        )
+        page.queue.extend(self._begin_again(each) for each in due if each.tries)
+
+    def _begin_some(
+        self,
+        page: Prepared,
+        records: Sequence[Desired],
+        targets: Mapping[str, Any],
+        bases: Mapping[str, Any],
+    ) -> None:
+        targets = self.job.complete_targets(self.store, records, targets)
+        held = self.job.guard([(w, targets.get(w.entity)) for w in records], self._totals, self.allow)
         ready: list[Desired] = []
-        for wanted in page.wanted:
+        for wanted in records:
             if wanted.entity in held:
                 self.report.held_back += wanted.entity not in self._rejected
                 self._take(_outcome(wanted, "rejected", rejection=held[wanted.entity]))
@@ -281,22 +355,37 @@ class Processor:
             _Group(
                 group,
                 {w.entity: targets.get(w.entity) for w in group},
-                {w.entity: page.bases.get(w.entity) for w in group},
+                {w.entity: bases.get(w.entity) for w in group},
                 0,
             )
             for group in groups
         )
-        page.wanted, page.targets, page.bases, page.outcomes = [], {}, {}, []  # each goes with its group
 
     def _feed(self, page: Prepared, following: Prepared | None) -> None:
-        """Keeps the workers busy: with this page, and when all of it is under way, with the next one."""
+        """Keeps the workers busy: with this page, and when all of it is written down, with the next one."""
         self._submit(page)
-        if following and self.job.pages_overlap and not (page.fresh or page.queue):
+        if page.fresh:
+            return
+        is_time = len(self.late) > 0 and self.late.due_s <= self.clock.monotonic()
+        begins = following is not None and not following.begun and self._may_overlap(page, following)
+        if is_time or begins:
+            self._submit(page, room=len(page.queue))  # beginning takes as long as some requests
+        if is_time:
+            self._begin_late(page)
+            self._submit(page)
+        elif following is not None and (begins or following.begun):
             self._begin(following)
-            self._submit(following)
+            if not page.queue:
+                self._submit(following)
 
-    def _submit(self, page: Prepared) -> None:
-        room = 2 * self.executor.workers - len(self._running)
+    def _may_overlap(self, page: Prepared, following: Prepared) -> bool:
+        """Not where it needs to know what becomes of a record that both have."""
+        return following.may_overlap and page.entities.isdisjoint(following.entities)
+
+    def _submit(self, page: Prepared, *, room: int | None = None) -> None:
+        """`room`: so many groups, however many the workers have already."""
+        if room is None:
+            room = 2 * self.executor.workers - len(self._running)
         if page.fresh and len(page.queue) < room:
             page.queue.extend(self._intend_some(page.fresh))
         for _ in range(min(room, len(page.queue))):
@@ -345,13 +434,22 @@ class Processor:
                 self.store.forget_processed(self.job.name, [desired.entity for desired, _ in wanted])
             self.job.intend(self.store, wanted, self.clock.now())
 
-    def _once_more(self, again: _Again) -> _Group:
+    def _once_more(self, page: Prepared, again: _Again) -> None:
         """Main thread: what was on its way is part of the base now."""
-        entity = again.wanted.entity
-        bases = self.job.load_bases(self.store, [entity])
-        targets = self.job.complete_targets(self.store, [again.wanted], {entity: again.target})
-        self._intend([(again.wanted, targets[entity])])
-        return _Group([again.wanted], targets, bases, again.tries, again.done)
+        wanted = again.wanted
+        base = self.job.load_bases(self.store, [wanted.entity]).get(wanted.entity)
+        due_s = self.job.due([wanted], {wanted.entity: again.target}).get(wanted.entity, 0.0)
+        record = LateRecord(wanted, again.target, base, due_s, page.number, again.tries, again.done)
+        if due_s:
+            self.late.add([record])
+        else:
+            page.queue.append(self._begin_again(record))
+
+    def _begin_again(self, record: LateRecord) -> _Group:
+        wanted = record.wanted
+        targets = self.job.complete_targets(self.store, [wanted], {wanted.entity: record.target})
+        self._intend([(wanted, targets[wanted.entity])])
+        return _Group([wanted], targets, {wanted.entity: record.base}, record.tries, record.done)
 
     def _work(self, group: _Group) -> list[Outcome | _Again]:
         """In a worker: plan and apply a group."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 from collections.abc import Callable, Iterable, Sequence
@@ -227,6 +228,7 @@ class Run:
     def _process(self, page: Prepared) -> None:
         self._processor.read_targets(page)
         self._processor.apply(page)
+        self._processor.apply_late()
         self._processor.finish_page()
         self._committer.commit()
 
@@ -269,12 +271,29 @@ class Run:
         window = replace(window, until=until)
         ahead = _ReadAhead(self, scan, window, first)
         del first  # the source's documents are large
+        try:
+            done = self._apply_pages(scan, window, ahead)
+        except SyncError:
+            with contextlib.suppress(SyncError):  # the first trouble is the one to tell
+                self._processor.drain()
+            raise
+        if self._stopping():
+            self._processor.drain()
+        return done
+
+    def _apply_pages(self, scan: Pass, window: Window, ahead: _ReadAhead) -> bool:
         reached = window.cursor
+        applied: list[tuple[int, str | None]] = []
+        """Number and cursor of pages that cannot be committed yet: some of their records are late."""
+        before: set[str] = set()
         while True:
             page, last = ahead.take()
+            page.read_beside = before
             if not page.cut and not last:
                 ahead.go_on(page.cursor)
             self._processor.apply(page, ahead.advance)
+            if last or page.cut or not scan.pages_overlap:
+                self._processor.apply_late()
             if self._stopping():
                 return False
             self._processor.finish_page()
@@ -282,12 +301,19 @@ class Run:
                 self.report.limit_reached = True
                 self._commit_page(scan, window, page.cursor or reached, done=False)
                 return False
-            self._commit_page(scan, window, page.cursor, done=last)
+            applied.append((page.number, page.cursor))
+            first_late = self._processor.late.first_page
+            complete = [each for each in applied if first_late is None or each[0] < first_late]
+            if complete:
+                self._commit_page(scan, window, complete[-1][1], done=last)
+                del applied[: len(complete)]
+            else:
+                self._committer.commit()
             if last:
                 return True
             if (settled := self._settle(last=False)).again:
                 self._retry(settled.again)
-            reached = page.cursor
+            reached, before = page.cursor, page.entities
 
     def _read(self, scan: Pass, window: Window, cursor: str | None) -> Page:
         return self._job.read_page(scan, window.since, window.query_until, cursor)
@@ -368,6 +394,7 @@ class _ReadAhead:
     def _got(self, page: Page) -> None:
         origin: Origin = "sweep" if self._scan.name.startswith("sweep") else "window"
         prepared = self._run._processor.prepare(page.changes, origin, page.cursor)
+        prepared.may_overlap = self._scan.pages_overlap
         self._prepared = (prepared, page.cursor is None)
         self._targets_future = self._submit(self._run._processor.read_targets, prepared)
         if self._far and page.cursor is not None:

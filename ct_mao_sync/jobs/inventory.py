@@ -65,7 +65,6 @@ class InventoryJob:
 
     name = NAME
     skips_by_digest = False
-    pages_overlap = False
     reads_far = True
     target = "commercetools"
 
@@ -123,6 +122,7 @@ class InventoryJob:
         self._drops: set[str] = set()
         self._seen_positive = 0
         self._seen = 0
+        """Entries that the guard has seen since the last page was done."""
         self._looked_after_imports = False
 
     # ---- source ----------------------------------------------------------------------------------
@@ -175,6 +175,9 @@ class InventoryJob:
     def read_target_again(self, wanted: Desired, base: EntryMark | None) -> EntryReading:
         return self._targets.read([wanted.record])[wanted.entity]
 
+    def due(self, wanted: Sequence[Desired], targets: Mapping[str, EntryReading]) -> Mapping[str, float]:
+        return self._looks.due([each.record for each in wanted], [targets[each.entity] for each in wanted])
+
     def complete_targets(
         self, store: Store, wanted: Sequence[Desired], targets: Mapping[str, EntryReading]
     ) -> dict[str, EntryLook]:
@@ -196,9 +199,8 @@ class InventoryJob:
     ) -> Mapping[str, Rejection]:
         """Falls to 0 on a large scale wait for a person; nothing else is ever held back."""
         plans = [look.planned for _, look in wanted if not isinstance(look.planned, Rejection)]
-        # Of this page alone: should it be one of the sweep, `page_done` is next to hear of it.
-        self._seen = len(wanted)
-        self._seen_positive = sum(plan.quantity > 0 for plan in plans)
+        self._seen += len(wanted)
+        self._seen_positive += sum(plan.quantity > 0 for plan in plans)
         guard = guard_drops(
             plans,
             drops_before=self._drops,
@@ -289,11 +291,13 @@ class InventoryJob:
         self._mark_counted(store, counted)
 
     def page_done(self, store: Store, scan: Pass, *, last: bool, now: datetime) -> None:
+        seen, positive = self._seen, self._seen_positive
+        self._seen = self._seen_positive = 0
         if scan.name != SWEEP_PASS:
             return
         if store.open_sweep() is None:
             store.begin_sweep(now)
-        store.count_sweep(entry_count=self._seen, positive_count=self._seen_positive)
+        store.count_sweep(entry_count=seen, positive_count=positive)
         if last:
             store.finish_sweep(now)
 

@@ -87,9 +87,8 @@ class EntryLooks:
         had the time to follow them. `changed_orders`: MAO orders to be judged again."""
         if self._rules.counter_fields and not self._rules.counters_type_id:
             self._rules = replace(self._rules, counters_type_id=self._read_counters_type_id())
-        read_s = max(reading.entries_read_s for reading in readings)
-        if any(map(self._could_rise, records, readings)):
-            self._clock.sleep(read_s + self._rules.raise_delay_s - self._clock.monotonic())
+        for due_s in sorted(set(self.due(records, readings).values())):
+            self._clock.sleep(due_s - self._clock.monotonic())
         began_s = self._clock.monotonic()
         began_at = min((r.figure_began_at for r in readings if r.figure_began_at), default=None)
         before = (began_at or self._clock.now()) - timedelta(seconds=self._settle_s)
@@ -131,6 +130,15 @@ class EntryLooks:
             self._counted[entity] = look.target.in_flight
         if isinstance(look.planned, EntryPlan) and look.planned.kind == "missing":
             self._missing.add(entity)
+
+    def due(self, records: Sequence[EntryWanted], readings: Sequence[EntryReading]) -> dict[str, float]:
+        """Entities that could be raised, and from when on the orders may be asked for (monotonic)."""
+        delay_s = self._rules.raise_delay_s
+        return {
+            record.entity: reading.entries_read_s + delay_s
+            for record, reading in zip(records, readings, strict=True)
+            if delay_s > 0 and self._could_rise(record, reading)
+        }
 
     def _could_rise(self, record: EntryWanted, reading: EntryReading) -> bool:
         entry, figure = reading.entry, reading.figure

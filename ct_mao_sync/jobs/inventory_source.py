@@ -24,9 +24,14 @@ from ct_mao_sync.models.json import digest
 SUPPLY_PASS = "window:supply"
 ORDER_LINES_PASS = "window:order-lines"
 SWEEP_PASS = "sweep"
+PAGE_ITEMS_MAX = 2_000
+PAGE_ENTRIES_MAX = 5_000
+"""Items and entries of one page of a window, about: what was read of them is written soon after."""
+PAGE_ITEMS_FIRST = 1_000
+"""Of the first one: until it is read the workers have nothing to do."""
 SLICE_ITEMS_MAX = 5_000
 SLICE_ENTRIES_MAX = 10_000
-"""Items and entries of one page, about: they bound the memory of a run."""
+"""Of a page of a sweep, which is complete only when its last entry is: they bound the memory of a run."""
 ORDER_LINES_TEMPLATE = {
     "OrderId": None,
     "UpdatedTimestamp": None,
@@ -80,7 +85,9 @@ class InventorySource:
         passes = [delta, replace(delta, name=SUPPLY_PASS)]
         if self._sweep_due:
             selection = digest([self._config.inventory.assortment, self._config.inventory.modes])
-            passes.append(Pass(SWEEP_PASS, 0, 0, start_at=now, selection=selection, sweeps=True))
+            sweep = Pass(SWEEP_PASS, 0, 0, start_at=now, selection=selection, sweeps=True)
+            # A slice is counted as the guard saw it last.
+            passes.append(replace(sweep, pages_overlap=False))
         return passes
 
     def read_page(self, scan: Pass, since: datetime, until: datetime | None, cursor: str | None) -> Page:
@@ -89,9 +96,12 @@ class InventorySource:
             ORDER_LINES_PASS: self._read_order_lines,
             SWEEP_PASS: self._read_assortment,
         }[scan.name]
-        most = min(SLICE_ITEMS_MAX, SLICE_ENTRIES_MAX // max(1, len(self._channels)))
+        channels = max(1, len(self._channels))
         if scan.sweeps:
-            most = min(most, self._slice_items_max())
+            most = min(self._slice_items_max(), SLICE_ENTRIES_MAX // channels)
+        else:
+            most = PAGE_ITEMS_MAX if cursor else PAGE_ITEMS_FIRST
+            most = max(1, min(most, PAGE_ENTRIES_MAX // channels))
         names: dict[str, None] = {}
         changes: list[Change] = []
         first: Any = None
@@ -120,7 +130,7 @@ class InventorySource:
         if not oms.max_requests_per_hour:
             return SLICE_ITEMS_MAX
         requests = max(1, oms.max_requests_per_hour // SLICES_AN_HOUR)
-        return requests * oms.availability_items
+        return min(SLICE_ITEMS_MAX, requests * oms.availability_items)
 
     def _read_supply(self, since: datetime, cursor: str | None) -> tuple[Any, list[str], list[Change]]:
         page = self._manhattan.search_supply_page(since, cursor=cursor)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from job_bench import Bench
 from toy_job import ToyJob
+
+from ct_mao_sync.engine.job import Pass
+from ct_mao_sync.engine.values import Change, Page
 
 
 @dataclass
@@ -22,6 +26,18 @@ class WaitingJob(ToyJob):
     patience_s: float = 10.0
     waited_in_vain: bool = False
     pages_overlap: bool = True
+    common: str = ""
+    """A record of the first page that the second one has, too, with another value."""
+
+    def passes(self, now: datetime) -> Sequence[Pass]:
+        return [replace(scan, pages_overlap=self.pages_overlap) for scan in super().passes(now)]
+
+    def read_page(self, scan: Pass, since: datetime, until: datetime | None, cursor: str | None) -> Page:
+        page = super().read_page(scan, since, until, cursor)
+        if self.common and cursor is not None:
+            newer = Change(self.common, self.common, 2, "as the second page says")
+            return replace(page, changes=[newer, *page.changes])
+        return page
 
     def apply(self, plans: Any) -> Any:
         if plans[0].entity == self.late and not self.written.wait(timeout=self.patience_s):
@@ -54,8 +70,18 @@ def test_the_next_page_begins_while_the_last_record_of_this_one_is_on_its_way(tm
     assert bench.values == bench.wanted()
 
 
-def test_a_job_whose_pages_build_on_each_other_has_them_one_after_the_other(tmp_path: Path) -> None:
+def test_a_pass_whose_pages_build_on_each_other_has_them_one_after_the_other(tmp_path: Path) -> None:
     bench, jobs = bench_of(tmp_path, pages_overlap=False, patience_s=0.3)
     report = bench.run()
     assert jobs[0].waited_in_vain
     assert (report.counts["written"], report.exit_code) == (6, 0)
+
+
+def test_a_page_waits_for_the_one_before_when_both_have_a_record(tmp_path: Path) -> None:
+    """What the second page read of the common record may be older than what the first one wrote."""
+    bench, jobs = bench_of(tmp_path, common="r001", patience_s=0.3)
+    report = bench.run()
+    assert jobs[0].waited_in_vain
+    assert report.exit_code == 0
+    assert bench.values == bench.wanted() | {"r001": "as the second page says"}
+    assert bench.shelf.attempts["r001"] == 2, "it was read again, not written over and over"
