@@ -20,6 +20,17 @@ from inventory_checkers import check_end
 from inventory_world import InventoryWorld
 from play import Weights, play, seeds
 
+from ct_mao_sync.cli import job_builders
+from ct_mao_sync.jobs import inventory_source
+
+
+@pytest.fixture(autouse=True)
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where MAO's pages are small (half of the worlds), those of a window are, too: there are several."""
+    monkeypatch.setattr(job_builders, "SUPPLY_ROWS", 1)
+    monkeypatch.setattr(inventory_source, "PAGE_ITEMS_FIRST", 1)
+    monkeypatch.setattr(inventory_source, "PAGE_ITEMS_MAX", 2)
+
 
 class BackOrderedWorld(InventoryWorld):
     """Of a view that nets what is back-ordered, and is told to the product as such."""
