@@ -319,12 +319,12 @@ class InventoryJob:
         ]
 
     def _mark_counted(self, store: Store, entities: Sequence[str]) -> None:
+        ids = {**(self._targets.channel_ids() if entities else {}), "": ""}
         units = {}
         for entity in entities:
             sku, channel_key = split_entity(entity)
-            channel_id = self._targets.channel_ids().get(channel_key) if channel_key else ""
-            if channel_id is not None:
-                units[sku, channel_id] = self._looks.counted(entity)
+            if channel_key in ids:
+                units[sku, ids[channel_key]] = self._looks.counted(entity)
         store.mark_in_flight_counted(units)
 
     def settle(self, store: Store, *, last: bool) -> Settled:

@@ -107,6 +107,8 @@ class ImportWriter:
         """Entity -> the entry's version, where known: worked off, and to be compared again."""
         self._followed: set[str] = set()
         """Sent or found by this run: worth waiting for."""
+        self._newest: PendingImport | None = None
+        """What was taken in last of all that is waited for; None = nothing, or it is known to be done."""
         self._begun = False
         self._wait_until_s: float | None = None
         self._pause_s = WAIT_FIRST_S
@@ -250,6 +252,8 @@ class ImportWriter:
         for each in accepted:
             self._under_way[each.row.entity] = each.mark
             self._followed.add(each.row.entity)
+            if each.row.operation_id:
+                self._newest = each.row
         over = [
             outcome.entity
             for outcome in outcomes
@@ -269,22 +273,28 @@ class ImportWriter:
         first, self._begun = not self._begun, True
         if not (first or last):
             return Settled()
-        rows = [row for row in store.open_imports() if row.entity not in self._over]
         found = _Found()
-        found.again.update(dict.fromkeys(self._unsent))
-        self._unsent.clear()
-        if self._is_usable:
-            try:
+        rows: list[PendingImport] = []
+        try:
+            if last and self._is_early():
+                return Settled(wait_s=self._pause(True))
+            rows = self._open_rows(store)
+            found.again.update(dict.fromkeys(self._unsent))
+            self._unsent.clear()
+            if self._is_usable:
                 rows = self._follow(store, rows, found, first=first)
-            except RunStopped as error:
-                self._fall_back(error)
+        except RunStopped as error:
+            self._fall_back(error)
         if not self._is_usable:
             told = found.again.keys() | {outcome.entity for outcome in found.outcomes}
-            old = [row for row in rows if self._clock.now() - row.at >= LOST_AFTER]
+            old = [row for row in self._open_rows(store) if self._clock.now() - row.at >= LOST_AFTER]
             found.outcomes += [lost_import(row.entity, None) for row in old if row.entity not in told]
             rows = []  # nothing to wait for
         self._over.update(found.again)
-        return Settled(found.outcomes, list(found.again), self._pause(rows) if last else None)
+        return Settled(found.outcomes, list(found.again), self._pause(bool(rows)) if last else None)
+
+    def _open_rows(self, store: Store) -> list[PendingImport]:
+        return [row for row in store.open_imports() if row.entity not in self._over]
 
     def _follow(
         self, store: Store, rows: list[PendingImport], found: _Found, *, first: bool
@@ -296,8 +306,9 @@ class ImportWriter:
             rows = self._look_for(store, rows, found)
         if not first:
             rows = [row for row in rows if row.entity in self._followed]
-        if rows and (first or self._is_worth_asking(rows)):
+        if rows:
             rows = self._sort_out(store, rows, found)
+            self._newest = max(rows, key=lambda row: row.at, default=None)
         return rows
 
     def _look_for(self, store: Store, rows: list[PendingImport], found: _Found) -> list[PendingImport]:
@@ -335,16 +346,23 @@ class ImportWriter:
             yield self._numbered(number)
             number += 1
 
-    def _is_worth_asking(self, rows: Sequence[PendingImport]) -> bool:
-        """The one taken in last is done, or there is no time left to wait for it."""
+    def _is_early(self) -> bool:
+        """The one taken in last is not done, and there is time left to wait for it: so many need not be asked
+        for one by one, nor be read from the state file."""
+        if self._newest is None or self._unsent or not self._is_usable:
+            return False
         if self._wait_until_s is not None and self._clock.monotonic() >= self._wait_until_s:
+            return False
+        operation = self._client.read_operation(self._newest.operation_id)
+        if operation is not None and operation.is_open:
             return True
-        operation = self._client.read_operation(max(rows, key=lambda row: row.at).operation_id)
-        return operation is None or not operation.is_open
+        self._newest = None
+        return False
 
     def _sort_out(self, store: Store, rows: Sequence[PendingImport], found: _Found) -> list[PendingImport]:
         """What became of these; gives the ones that are still under way."""
         operations, all_listed = self._read_operations(rows)
+        now, now_s = self._clock.now(), self._clock.monotonic()
         left: list[PendingImport] = []
         failed: list[PendingImport] = []
         for row in rows:
@@ -352,7 +370,7 @@ class ImportWriter:
             if operation is None and all_listed:
                 found.again[row.entity] = None  # gone with its container, or not to be listed any more
             elif operation is None or operation.is_open:
-                if self._clock.now() - row.at < LOST_AFTER:
+                if now - row.at < LOST_AFTER:
                     left.append(row)
                 else:
                     found.outcomes.append(lost_import(row.entity, operation))
@@ -360,13 +378,15 @@ class ImportWriter:
                 failed.append(row)
                 found.outcomes.append(refused_import(row.entity, operation.errors, operation.state))
             else:
-                self.last_seen_done_s = self._clock.monotonic()
+                self.last_seen_done_s = now_s
                 mark = self._under_way.get(row.entity)
                 if mark is None or row.entity in self._outdated:
                     found.again[row.entity] = operation.resource_version
                     continue
-                mark = replace(mark, version=operation.resource_version)
-                done = Outcome(row.entity, label_of(row.entity), "written", attempted=True, state=Ended(mark))
+                ended = Ended(
+                    EntryMark(mark.entity, mark.quantity, operation.resource_version, mark.figure_at)
+                )
+                done = Outcome(row.entity, label_of(row.entity), "written", attempted=True, state=ended)
                 found.outcomes.append(done)
         # Should they stop the run, the next one compares these entries and does not hear of them again.
         store.add_imports(replace(row, operation_id="") for row in failed)
@@ -392,11 +412,11 @@ class ImportWriter:
         futures = [self._submit(call, value) for value in values]
         return [future.result() for future in futures]
 
-    def _pause(self, rows: Sequence[PendingImport]) -> float | None:
+    def _pause(self, is_any_left: bool) -> float | None:
         now_s = self._clock.monotonic()
         if self._wait_until_s is None:
             self._wait_until_s = now_s + self._wait_s
-        if not rows or now_s >= self._wait_until_s:
+        if not is_any_left or now_s >= self._wait_until_s:
             return None
         pause_s = min(self._pause_s, self._wait_until_s - now_s)
         self._pause_s = min(2 * self._pause_s, WAIT_MAX_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,8 +28,8 @@ SWEEP_PASS = "sweep"
 PAGE_ITEMS_MAX = 2_000
 PAGE_ENTRIES_MAX = 5_000
 """Items and entries of one page of a window, about: what was read of them is written soon after."""
-PAGE_ITEMS_FIRST = 1_000
-"""Of the first one: until it is read the workers have nothing to do."""
+PAGE_ITEMS_FIRST = 500
+"""Of the first one, each further one has twice as many: until it is read the workers have nothing to do."""
 SLICE_ITEMS_MAX = 5_000
 SLICE_ENTRIES_MAX = 10_000
 """Of a page of a sweep, which is complete only when its last entry is: they bound the memory of a run."""
@@ -64,6 +65,8 @@ class InventorySource:
         self._locations = locations
         self._sweep_due = sweep_due
         self._changed_orders: set[str] = set()
+        self._pages: Counter[str] = Counter()
+        """Read by this run, by pass."""
 
     @property
     def _channels(self) -> tuple[str, ...]:
@@ -100,8 +103,10 @@ class InventorySource:
         if scan.sweeps:
             most = min(self._slice_items_max(), SLICE_ENTRIES_MAX // channels)
         else:
-            most = PAGE_ITEMS_MAX if cursor else PAGE_ITEMS_FIRST
-            most = max(1, min(most, PAGE_ENTRIES_MAX // channels))
+            most = min(
+                PAGE_ITEMS_MAX, PAGE_ITEMS_FIRST << self._pages[scan.name], PAGE_ENTRIES_MAX // channels
+            )
+            self._pages[scan.name] += 1
         names: dict[str, None] = {}
         changes: list[Change] = []
         first: Any = None

@@ -272,6 +272,13 @@ class StateFile:
             found += self._rows(f"{sql} ({marks})", [*before, *chunk])
         return found
 
+    def _write_in(self, sql: str, entities: Iterable[str]) -> None:
+        """The same for a statement that changes them. Within a transaction."""
+        wanted = list(dict.fromkeys(entities))
+        for start in range(0, len(wanted), VARIABLES_MAX):
+            chunk = wanted[start : start + VARIABLES_MAX]
+            self._write(f"{sql} ({','.join('?' * len(chunk))})", chunk)
+
     def _write(self, sql: str, values: Sequence[Any] = ()) -> int:
         """Rows changed. On its own it is a transaction of its own."""
         with _speaking_of(self.path):

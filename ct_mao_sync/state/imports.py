@@ -73,15 +73,10 @@ class Imports(StateFile):
         rows = self._rows_in(f"{_IMPORTS} WHERE entry IN", entities)
         return {row["entry"]: _import(row) for row in rows}
 
-    def lost_imports(self, before: datetime) -> list[PendingImport]:
-        """Imports accepted before, and never settled: commercetools has forgotten them (operations are kept
-        48 h; commercetools docs: import containers)."""
-        rows = self._rows(f"{_IMPORTS} WHERE at < ? ORDER BY at, entry", [to_text(before)])
-        return [_import(row) for row in rows]
-
     def settle_imports(self, entities: Iterable[str]) -> None:
         """They were imported, refused or given up: their entries may be written again."""
-        self._write_many("DELETE FROM imports WHERE entry = ?", [(entity,) for entity in entities])
+        with self.atomic():
+            self._write_in("DELETE FROM imports WHERE entry IN", entities)
 
     # --- entries ---------------------------------------------------------------------------------
 

@@ -149,9 +149,14 @@ class InFlight(StateFile):
         """These entries have been brought in line with so many base units in flight (those the plan was made
         with, not what the table says by now). Belongs into the transaction of what was written."""
         with self.atomic():
+            # Most have none, and had none.
+            none = {place for place, each in units.items() if not each}
+            rows = self._rows_in(
+                "SELECT sku, channel FROM in_flight_counted WHERE sku IN", (sku for sku, _ in none)
+            )
             self._write_many(
                 "DELETE FROM in_flight_counted WHERE sku = ? AND channel = ?",
-                [place for place, each in units.items() if not each],
+                [place for row in rows if (place := (row["sku"], row["channel"])) in none],
             )
             self._write_many(
                 "INSERT OR REPLACE INTO in_flight_counted (sku, channel, units) VALUES (?, ?, ?)",

@@ -205,7 +205,6 @@ def test_an_import_is_open_until_it_is_settled(store: Store) -> None:
 
     assert store.open_imports() == [second, first]
     assert store.importing(["SKU-1|dc", "SKU-9|"]) == {"SKU-1|dc": first}
-    assert store.lost_imports(LATER) == [second]
 
     store.settle_imports(["SKU-2|", "SKU-9|"])
     assert store.open_imports() == [first]
