@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,28 @@ def test_nothing_is_waited_for_where_nothing_can_be_raised(stocked: Stocked) -> 
 
     assert set(report.counts) == {"skipped"}
     assert report.elapsed_s < 10
+
+
+def test_what_falls_is_lowered_at_once_whatever_else_has_to_wait_before_it_rises(stocked: Stocked) -> None:
+    (sku, _), *_ = stocked.shown()
+    for place in LOCATIONS:
+        set_supply(stocked.world, sku, place, 0)
+    stocked.bench.clock.advance(300)
+    before, promised = stocked.shown(), stocked.promised()
+    began_at = stocked.world.now("commercetools")
+
+    stocked.sync()
+
+    falls_s, rises_s = [], []
+    for entry in stocked.world.ct.inventory.values():
+        place = (entry["sku"], (entry.get("supplyChannel") or {}).get("id", ""))
+        waited = datetime.fromisoformat(entry["lastModifiedAt"]) - began_at
+        if promised[place] != before[place]:
+            (falls_s if promised[place] < before[place] else rises_s).append(waited.total_seconds())
+    assert falls_s and rises_s
+    assert max(falls_s) < 5
+    assert min(rises_s) >= 10
+    assert max(rises_s) < 15, "all wait at the same time"
 
 
 @pytest.mark.parametrize("view", ["inactive", "unpublished"])
