@@ -7,7 +7,7 @@
     ├─ VersionConflict       read again and plan again, never resend                (exit 4 if it escapes)
     ├─ OutcomeUnknown        a write went out, no answer: read back first           exit 4
     ├─ RunStopped            a person must act                                      exit 5
-    └─ LockHeld              another run of the job is alive                        exit 6
+    └─ LockHeld              another run of the job, or another loop, is alive      exit 6
 
 This module imports nothing of ours, so that everything may import it.
 """
@@ -146,7 +146,7 @@ class RunStopped(SyncError):
 
 
 class LockHeld(SyncError):
-    """Another run of the same job on the same state file is alive."""
+    """Another run of the same job, or another loop, is alive on the same state file."""
 
     exit_code = EXIT_LOCKED
 

@@ -31,12 +31,14 @@ def run(context: click.Context) -> None:
     """Run the jobs in the rhythms of [schedule], side by side, until stopped.
 
     One line per run on stdout. A job that fails is tried again at growing intervals (circuit open) and never
-    stops the others. Instead of this, timers can run `sync`: see init --systemd.
+    stops the others. Instead of this, timers can run `sync`: see init --systemd. A second `run` on the same
+    state file ends at once (exit code 6); all other commands work beside it.
     """
     from ct_mao_sync.cli.job_builders import configured_jobs
     from ct_mao_sync.cli.log import set_up_logging
     from ct_mao_sync.cli.render import print_error
     from ct_mao_sync.cli.wiring import open_application
+    from ct_mao_sync.engine.lock import loop_lock
     from ct_mao_sync.errors import SyncError
 
     wanted = global_options_of(context)
@@ -48,7 +50,13 @@ def run(context: click.Context) -> None:
         print_error(error)
         context.exit(error.exit_code)
     set_up_logging(log_format=wanted.log_format, verbose=wanted.verbose, secrets=application.config.secrets())
-    context.exit(_run(application, jobs, as_json=wanted.json or wanted.log_format == "json"))
+    try:
+        with loop_lock(application.config.state_path, application.clock):
+            code = _run(application, jobs, as_json=wanted.json or wanted.log_format == "json")
+    except SyncError as error:
+        print_error(error)
+        code = error.exit_code
+    context.exit(code)
 
 
 def _run(application: Application, jobs: list[str], *, as_json: bool) -> int:

@@ -143,6 +143,32 @@ def test_a_killed_loop_leaves_nothing_that_the_next_one_minds(world: World, fork
     assert len(world.mao.orders) == 2
 
 
+def test_a_second_loop_ends_at_once_and_all_else_works_beside_the_first(world: World, forks: Forks) -> None:
+    world.configure(**{**RHYTHM, "schedule__orders": "1h"})
+    world.shop.put(order("CT-1"))
+    with running(forked(world, forks)) as first:
+        wait_for(lambda: health(world)["jobs"]["orders"].get("last_exit_code") == 0)
+        calls = len(world.calls)
+
+        second = world.process("run")
+
+        assert second.code == 6 and second.out == ""
+        assert "error: lock-held" in second.err and f"process {first.pid}" in second.err
+        assert len(world.calls) == calls
+        assert (health(world)["state"], health(world)["pid"]) == ("running", first.pid)
+        world.shop.put(order("CT-2", method="Drone"))
+        assert world.sync().code == 3
+        assert world.run("replay-errors").code == 3
+        first.kill()
+        first.communicate(timeout=20)
+    with running(forked(world, forks)) as next_one:
+        wait_for(lambda: health(world)["pid"] == next_one.pid)
+        next_one.send_signal(signal.SIGTERM)
+        next_one.communicate(timeout=20)
+
+    assert next_one.returncode == 143
+
+
 def test_mistakes_of_the_configuration_end_it_before_it_begins(world: World) -> None:
     world.configure(**{**RHYTHM, "schedule__orders": "soon"})
 

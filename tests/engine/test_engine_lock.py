@@ -1,4 +1,4 @@
-"""One run of a job at a time on one state file."""
+"""One run of a job, and one loop, at a time on one state file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ct_mao_sync.engine.clock import SystemClock
-from ct_mao_sync.engine.lock import job_lock, lock_path
+from ct_mao_sync.engine.lock import job_lock, lock_path, loop_lock
 from ct_mao_sync.errors import LockHeld, RunStopped
 
 
@@ -113,6 +113,24 @@ def test_different_jobs_and_different_files_run_side_by_side(tmp_path: Path) -> 
         job_lock(tmp_path / "other.db", "orders", 0, clock),
     ):
         assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_one_loop_at_a_time_on_a_state_file_whose_jobs_have_their_own_locks(tmp_path: Path) -> None:
+    clock = StandingClock()
+
+    with loop_lock(tmp_path / "state.db", clock):
+        with job_lock(tmp_path / "state.db", "orders", 0, clock), loop_lock(tmp_path / "other.db", clock):
+            pass
+        with pytest.raises(LockHeld) as caught, loop_lock(tmp_path / "state.db", clock):
+            raise AssertionError("two loops on one state file")
+
+    assert caught.value.exit_code == 6
+    problem = caught.value.problem
+    assert problem.code == "lock-held" and f"process {os.getpid()}" in problem.message
+    assert f"ps -p {os.getpid()}" in problem.hint
+    assert "--wait" not in problem.hint  # `run` has no such option
+    with loop_lock(tmp_path / "state.db", clock):
+        pass
 
 
 def test_two_runs_in_one_process_exclude_each_other_too(tmp_path: Path) -> None:
