@@ -288,6 +288,7 @@ class Run:
         before: set[str] = set()
         while True:
             page, last = ahead.take()
+            number = page.number  # before older records go along with it
             page.read_beside = before
             if not page.cut and not last:
                 ahead.go_on(page.cursor)
@@ -301,7 +302,7 @@ class Run:
                 self.report.limit_reached = True
                 self._commit_page(scan, window, page.cursor or reached, done=False)
                 return False
-            applied.append((page.number, page.cursor))
+            applied.append((number, page.cursor))
             first_late = self._processor.late.first_page
             complete = [each for each in applied if first_late is None or each[0] < first_late]
             if complete:

@@ -165,3 +165,18 @@ def test_a_dry_run_shows_them(tmp_path: Path) -> None:
     report = bench.run(dry_run=True)
 
     assert len(report.plans) == 3
+
+
+@pytest.mark.parametrize("at", range(1, 16))
+@pytest.mark.parametrize("step_s", [3, 6, 8])
+def test_no_cursor_goes_past_a_record_that_waits_longer_than_one_of_an_earlier_page(
+    tmp_path: Path, step_s: float, at: int
+) -> None:
+    """The time of r000 comes with a later page, while r004 and r007, read later, have to wait still."""
+    bench, _ = late_bench(tmp_path, "r000", "r004", "r007", count=15)
+    bench.shop.on_page = lambda number: bench.later(seconds=step_s)
+
+    assert bench.died(CrashPlan("write before", at))
+
+    reached = bench.checkpoint().cursor or ""
+    assert [entity for entity in bench.wanted() if entity <= reached and entity not in bench.values] == []
