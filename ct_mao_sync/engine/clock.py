@@ -27,6 +27,11 @@ class Clock(Protocol):
         """Returns early, or at once, when stopping."""
 
 
+_NAP_S = 1.0
+"""A signal that comes just as the main thread begins to wait interrupts nothing: its handler runs only once
+that wait is over. So no wait is longer than this, and a stop is never later."""
+
+
 class SystemClock:
     """The real one."""
 
@@ -52,14 +57,14 @@ class SystemClock:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        if self._stopping or not seconds > 0:
+        until = time.monotonic() + seconds
+        while not self._stopping and (left_s := until - time.monotonic()) > 0:
+            try:
+                self._wake.get(timeout=min(left_s, _NAP_S))
+            except queue.Empty:
+                continue
+            self._wake.put(None)  # for the next sleeper
             return
-        try:
-            # Beyond some 290 years the operating system refuses; nobody means more than a day.
-            self._wake.get(timeout=min(seconds, threading.TIMEOUT_MAX))
-        except queue.Empty:
-            return
-        self._wake.put(None)  # for the next sleeper
 
 
 class SimulatedClock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,28 @@ def test_a_stop_wakes_every_sleeper_and_nobody_sleeps_afterwards() -> None:
     before = time.monotonic()
     clock.sleep(60)
     assert time.monotonic() - before < 5
+
+
+def test_a_signal_that_interrupts_nothing_is_noticed_all_the_same() -> None:
+    """It came just before the main thread began to wait, or another thread took it."""
+    clock = SystemClock()
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: clock.stop())
+
+    def take_it() -> None:
+        time.sleep(0.1)  # until the main thread waits
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+
+    try:
+        taker = threading.Thread(target=take_it)
+        taker.start()
+        began = time.monotonic()
+        clock.sleep(30)
+        taker.join()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+    assert clock.stopping
+    assert time.monotonic() - began < 10
 
 
 def test_the_system_clock_sleeps_as_long_as_asked_and_tells_utc() -> None:
