@@ -236,8 +236,12 @@ class Processor:
             self._work_off(Prepared(begun=True), lambda: None)
 
     def drain(self) -> None:
-        """The run ends here: what workers have in hand is finished and committed, nothing else is begun."""
-        self._work_off(Prepared(begun=True), lambda: None, halted=True)
+        """The pass ends here: what workers have in hand is finished and committed, nothing else is begun, and
+        late records are left to the next run."""
+        try:
+            self._work_off(Prepared(begun=True), lambda: None, halted=True)
+        finally:
+            self.late = Late()
 
     def _work_off(
         self, page: Prepared, read_ahead: Callable[[], Prepared | None], *, halted: bool = False

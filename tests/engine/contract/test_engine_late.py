@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from job_bench import Bench, CrashPlan
-from toy_job import ToyJob
+from toy_job import START, ToyJob
 
 from ct_mao_sync.engine.job import Pass
-from ct_mao_sync.engine.values import Change, Desired, Page
+from ct_mao_sync.engine.values import Change, Desired, Page, Settled
+from ct_mao_sync.errors import BUDGET_USED, Problem, Retriable
 
 DELAY_S = 10.0
 
@@ -27,6 +28,18 @@ class LateJob(ToyJob):
     extra: Mapping[str, Sequence[Change]] = field(default_factory=dict)
     """After which cursor the page has these, too."""
     written: list[tuple[str, float]] = field(default_factory=list)
+    sweeps: bool = False
+    again: list[str] = field(default_factory=list)
+    """To be looked at once more when all passes are over."""
+
+    def passes(self, now: datetime) -> Sequence[Pass]:
+        if self.sweeps:
+            return (Pass("sweep", overlap_s=0, settle_s=0, start_at=START, sweeps=True),)
+        return super().passes(now)
+
+    def settle(self, store: Any, *, last: bool) -> Settled:
+        again, self.again = (self.again, []) if last else ([], self.again)
+        return Settled(again=again)
 
     def read_page(self, scan: Pass, since: datetime, until: datetime | None, cursor: str | None) -> Page:
         page = super().read_page(scan, since, until, cursor)
@@ -180,3 +193,25 @@ def test_no_cursor_goes_past_a_record_that_waits_longer_than_one_of_an_earlier_p
 
     reached = bench.checkpoint().cursor or ""
     assert [entity for entity in bench.wanted() if entity <= reached and entity not in bench.values] == []
+
+
+def test_a_sweep_that_is_postponed_leaves_them_to_the_next_run(tmp_path: Path) -> None:
+    """What was read for it is old when the run goes on with something else."""
+    bench, jobs = late_bench(tmp_path, "r000", count=6, sweeps=True, again=["r004"])
+    bench.shop.on_page = run_short_from(2)
+
+    report = bench.run()
+
+    assert (report.postponed, report.exit_code) == (["sweep"], 0)
+    assert [entity for entity, _ in jobs[0].written] == ["r001", "r002", "r004"]
+    bench.shop.on_page = lambda number: None
+    bench.run()
+    assert bench.values == bench.wanted()
+
+
+def run_short_from(page: int) -> Callable[[int], None]:
+    def read(number: int) -> None:
+        if number >= page:
+            raise Retriable(Problem(BUDGET_USED, "the requests of the hour are used up"))
+
+    return read
