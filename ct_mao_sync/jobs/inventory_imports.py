@@ -276,8 +276,8 @@ class ImportWriter:
         found = _Found()
         rows: list[PendingImport] = []
         try:
-            if last and self._is_early():
-                return Settled(wait_s=self._pause(True))
+            if last and self._is_early() and (wait_s := self._pause(True)) is not None:
+                return Settled(wait_s=wait_s)
             rows = self._open_rows(store)
             found.again.update(dict.fromkeys(self._unsent))
             self._unsent.clear()
@@ -308,7 +308,8 @@ class ImportWriter:
             rows = [row for row in rows if row.entity in self._followed]
         if rows:
             rows = self._sort_out(store, rows, found)
-            self._newest = max(rows, key=lambda row: row.at, default=None)
+            waited_for = (row for row in rows if row.entity in self._followed)
+            self._newest = max(waited_for, key=lambda row: row.at, default=None)
         return rows
 
     def _look_for(self, store: Store, rows: list[PendingImport], found: _Found) -> list[PendingImport]:

@@ -235,6 +235,32 @@ def test_an_import_that_takes_longer_is_settled_by_the_next_run(network: Watched
     network.assert_in_line()
 
 
+def test_a_run_does_not_wait_for_the_imports_of_another_one(network: Watched) -> None:
+    slow(network, 2_000)
+    network.sync()
+    waiting = network.open_imports()
+    network.bench.clock.advance(600)
+
+    later = network.sync()
+
+    assert network.open_imports() == waiting != []
+    assert later.waited_s == 0
+
+
+def test_a_run_that_is_not_to_wait_for_imports_hears_of_those_that_are_over(tmp_path: Path) -> None:
+    network = Watched(tmp_path, inventory=f"{ONLY_IMPORTS}\nimport_wait_seconds = 0")
+    slow(network, 15)
+    promised = network.promised()
+    falls = {place for place, shown in network.shown().items() if promised[place] < shown}
+    [refused, *_] = [e["key"] for e in network.world.ct.inventory.values() if (e["sku"], "") in falls]
+    end_import_in(network.world, refused, "rejected")
+
+    report = network.sync()  # what rises is imported 10 s later, and is under way at the end
+
+    assert [letter.code for letter in network.bench.dead_letters()] == ["target-refused"]
+    assert report.exit_code == 3
+
+
 def test_what_changes_while_it_is_being_imported_is_written_afterwards(network: Watched) -> None:
     slow(network, 200)
     network.sync()
