@@ -3,9 +3,10 @@ state, and the orders in flight are asked for last."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from ct_mao_sync.clients.commercetools_import import RESOURCES_MAX
@@ -61,6 +62,9 @@ class EntryLooks:
         self._read_counters_type_id = read_counters_type_id
         self._counted: dict[str, Decimal] = {}
         self._missing: set[str] = set()
+        self._figures_of: dict[str, datetime] = {}
+        """Entities that were read and are not looked at to the end yet: when their figures were asked for."""
+        self._lock = threading.Lock()
         self.by_rest: set[str] = set()
         """Entities that this run wrote with their version: never both ways in one run."""
 
@@ -90,8 +94,7 @@ class EntryLooks:
         for due_s in sorted(set(self.due(records, readings).values())):
             self._clock.sleep(due_s - self._clock.monotonic())
         began_s = self._clock.monotonic()
-        began_at = min((r.figure_began_at for r in readings if r.figure_began_at), default=None)
-        before = (began_at or self._clock.now()) - timedelta(seconds=self._settle_s)
+        before = self._oldest_figure(records) - timedelta(seconds=self._settle_s)
         self._in_flight.refresh(store, settled_before=before, changed=changed_orders)
         skus = {sku for record in records for sku in (*self._item_units.skus_of(record.item), record.sku)}
         by_item, by_channel = self._in_flight.sums(store, skus)
@@ -131,9 +134,24 @@ class EntryLooks:
         if isinstance(look.planned, EntryPlan) and look.planned.kind == "missing":
             self._missing.add(entity)
 
+    def _oldest_figure(self, records: Sequence[EntryWanted]) -> datetime:
+        """Of these, and of all that wait: what is judged as known to MAO is not asked for again, so it must
+        be known to each figure that is still to be used."""
+        with self._lock:
+            oldest = min(self._figures_of.values(), default=self._clock.now())
+            for record in records:
+                self._figures_of.pop(record.entity, None)
+        return oldest
+
     def due(self, records: Sequence[EntryWanted], readings: Sequence[EntryReading]) -> dict[str, float]:
-        """Entities that could be raised, and from when on the orders may be asked for (monotonic)."""
+        """Entities that could be raised, and from when on the orders may be asked for (monotonic). Called as
+        soon as they are read, also in a reading thread."""
         delay_s = self._rules.raise_delay_s
+        with self._lock:
+            for record, reading in zip(records, readings, strict=True):
+                self._figures_of.pop(record.entity, None)
+                if reading.figure_began_at is not None:
+                    self._figures_of[record.entity] = reading.figure_began_at
         return {
             record.entity: reading.entries_read_s + delay_s
             for record, reading in zip(records, readings, strict=True)
