@@ -56,7 +56,9 @@ class MessageFigures:
                 if (mapped := known[place]) is not None
             }
             self.items.update((item, None) for item, _ in figures)
-            places = [mapped for place in sync.locations if (mapped := known[place])] or [NETWORK]
+            # One that is about locations says nothing of the network, also where no entry shows any of them.
+            about = sync.locations or (NETWORK,)
+            places = [mapped for place in about if (mapped := known[place]) is not None]
             empty = frozenset(places if sync.absent_is_zero else ())
             unproven = frozenset(places if sync.absent_is_asked else ())
             self._syncs.append(_Sync(min(moments), figures, empty, unproven))

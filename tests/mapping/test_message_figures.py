@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -100,3 +101,15 @@ def test_locations_are_found_in_either_form_and_unknown_ones_told_once() -> None
 
     assert quantity(figures.of_entry("A", "store")) == 5
     assert list(figures.unmapped) == ["XX"]
+
+
+def test_a_sync_of_places_that_no_entry_shows_says_nothing_of_the_network() -> None:
+    """Complete or not: an item that such a place does not hold may be anywhere else."""
+    for locations in (LOCATIONS, Locations({})):
+        complete = sync(figure("A", 9, "DARK"), absent_is_zero=True, locations=["DARK"])
+        asked = replace(complete, absent_is_zero=False, absent_is_asked=True)
+
+        for figures in (MessageFigures([complete], locations), MessageFigures([asked], locations)):
+            assert figures.of_entry("B", "") is None
+            assert not figures.says_something_of("B", "")
+            assert not figures.names_all
