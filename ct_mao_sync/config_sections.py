@@ -292,7 +292,8 @@ class MappingRules(Section):
     """The section `[mapping]`."""
 
     skus_file: str = ""
-    locations: dict[NeededText, NeededText] = {}
+    locations: dict[NeededText, str] = {}
+    """"" = known and shown nowhere: no channel stands for it."""
     uom: Annotated[dict[NeededText, Units], BeforeValidator(_uom)] = Field(default_factory=_default_uom)
     shipping_methods: dict[
         NeededText,

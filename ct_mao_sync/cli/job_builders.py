@@ -151,11 +151,11 @@ def _check_inventory(config: Config) -> None:
         for mode in inventory.modes
         if not getattr(inventory, f"{mode}_view")
     ]
-    if "location" in inventory.modes and not config.mapping.locations:
+    if "location" in inventory.modes and not any(config.mapping.locations.values()):
         problems.append(
             Problem(
                 "config-invalid",
-                f'{config.path}: mapping.locations is empty; inventory.modes has "location"',
+                f'{config.path}: mapping.locations names no channel; inventory.modes has "location"',
                 "mapping.locations",
                 'add "<MAO LocationId>" = "<channel key>" under [mapping.locations]',
             )

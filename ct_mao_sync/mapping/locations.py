@@ -2,6 +2,9 @@
 
 An internal LocationId may be `<organisation>:<display id>` ("ecomorg:T0983") where availability shows the
 short form; either may be configured (MAO docs: how-optimization-works; which one a tenant uses differs).
+
+A location whose channel key is "" is known and shown nowhere (a dark store, a damage hall): nobody asks for
+its stock, no entry counts it, and nothing that names it is rejected. What ships from it ships all the same.
 """
 
 from __future__ import annotations
@@ -23,16 +26,16 @@ class Locations:
 
     @property
     def location_ids(self) -> tuple[str, ...]:
-        """As configured; these are asked for."""
-        return tuple(self._channel_keys)
+        """Those that are shown somewhere, as configured; these are asked for."""
+        return tuple(place for place, key in self._channel_keys.items() if key)
 
     @property
     def channel_keys(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(self._channel_keys.values()))
+        return tuple(key for key in dict.fromkeys(self._channel_keys.values()) if key)
 
     def locations_of(self, channel_key: str) -> tuple[str, ...]:
         """The configured locations whose stock the channel's entry shows, together."""
-        return tuple(place for place, key in self._channel_keys.items() if key == channel_key)
+        return tuple(place for place in self.location_ids if self._channel_keys[place] == channel_key)
 
     def find(self, location_id: str) -> str | None:
         """The configured LocationId that is meant: the very same, else the one of the same display id.
@@ -52,6 +55,7 @@ class Locations:
         return tuple(self._by_plain.get(plain_location(location_id), ()))
 
     def channel_of(self, location_id: str) -> str | None:
+        """None for an unknown location, "" for one that is shown nowhere."""
         found = self.find(location_id)
         return None if found is None else self._channel_keys[found]
 
@@ -70,7 +74,10 @@ class Locations:
                 hint = "write them with their organisation, or have MAO send it with its own"
             else:
                 what = f"MAO location {location_id!r} has no commercetools channel"
-                hint = f'add {_toml(name)} = "<channel key>" under [mapping.locations]'
+                hint = (
+                    f'add {_toml(name)} = "<channel key>" under [mapping.locations]; '
+                    f'{_toml(name)} = "" where it is to be shown nowhere'
+                )
             rejected.setdefault(
                 name, Rejection("location-unmapped", what, field="mapping.locations", hint=hint)
             )
@@ -87,7 +94,7 @@ class Locations:
                 hint="create it (role InventorySupply): ct-mao-sync setup; or correct the key",
             )
             for location, key in self._channel_keys.items()
-            if key not in known
+            if key and key not in known
         }
 
 

@@ -47,9 +47,8 @@ class MessageFigures:
             known: dict[str, str | None] = {NETWORK: NETWORK}
             for place in (*sync.locations, *(place for _, place in sync.figures)):
                 if place not in known:
-                    known[place] = locations.find(place)
-                    if known[place] is None:
-                        unmapped[place] = None
+                    known[place] = locations.find(place) if locations.channel_of(place) else None
+                    unmapped[place] = None
             figures = {
                 (item, mapped): figure
                 for (item, place), figure in sync.figures.items()
@@ -63,7 +62,7 @@ class MessageFigures:
             unproven = frozenset(places if sync.absent_is_asked else ())
             self._syncs.append(_Sync(min(moments), figures, empty, unproven))
         self.unmapped = locations.reject_unmapped(unmapped)
-        """Location -> `location-unmapped`."""
+        """Location -> `location-unmapped`; not those that are shown nowhere."""
 
     @property
     def names_all(self) -> bool:

@@ -14,7 +14,7 @@ from ct_mao_sync.clients.manhattan_inventory import ManhattanInventoryClient
 from ct_mao_sync.config import Config
 from ct_mao_sync.engine.run import RunOptions
 from ct_mao_sync.errors import EXIT_CONFIG, RecordRejected, RunStopped, SyncError
-from ct_mao_sync.mapping.locations import plain_location
+from ct_mao_sync.mapping.locations import Locations, plain_location
 from ct_mao_sync.ops.doctor import Check, fault, fault_of, ok, warning
 from ct_mao_sync.ops.reading import Reading
 from ct_mao_sync.ops.setup import plan_setup, read_present, wanted_resources
@@ -216,7 +216,7 @@ def _check_stock(reading: Reading) -> Iterator[Check]:
         yield fault_of(area, error, "items")
         return
     names = [row["ItemId"] for row in items if isinstance(row.get("ItemId"), str)][:1]
-    places = list(config.mapping.locations)
+    places = Locations(config.mapping.locations).location_ids
     for mode in config.inventory.modes:
         view = config.inventory.network_view if mode == "network" else config.inventory.location_view
         if not view:

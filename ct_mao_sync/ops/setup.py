@@ -70,6 +70,7 @@ def wanted_resources(config: Config, jobs: Collection[str]) -> list[Wanted]:
         found += [
             Wanted("channels", key, f'mapping.locations."{place}"', role="InventorySupply")
             for place, key in config.mapping.locations.items()
+            if key
         ]
     if "inventory" in jobs and config.inventory.counters_type:
         found.append(

@@ -88,6 +88,29 @@ def test_much_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stage.check("doctor-ill", "doctor", code=5)
 
 
+def test_a_location_that_is_shown_nowhere_is_looked_up_in_neither_system(stage: Stage) -> None:
+    stage.configure(
+        orders='payment_states = ["Paid"]',
+        more=MORE.replace("[mapping.locations]", '[mapping.locations]\n"DC-DARK" = ""'),
+    )
+
+    said = " ".join(check["said"] for check in checks(stage))
+
+    assert f"knows the locations of [mapping.locations] ({len(LOCATIONS)})" in said
+
+
+def test_locations_that_are_all_shown_nowhere_leave_a_location_view_without_entries(stage: Stage) -> None:
+    head, _, tail = MORE.partition("[mapping.locations]")
+    stage.configure(
+        more=f'{head}[mapping.locations]\n"DC-DARK" = ""\n[schedule]{tail.split("[schedule]")[1]}'
+    )
+
+    done = stage.run("sync", "inventory")
+
+    assert done.exit_code == 2
+    assert "mapping.locations names no channel" in done.stderr
+
+
 def test_neither_system_sees_a_write_and_nothing_is_left_on_this_machine(stage: Stage) -> None:
     stage.run("sync", "all")
     stage.log.clear()

@@ -18,6 +18,7 @@ location_view = "STORES"
 [mapping.locations]
 "DC-ATL" = "dc-atlanta"
 "DC-LAX" = "dc-los-angeles"
+"DC-DARK" = ""
 """
 
 

@@ -104,7 +104,7 @@ def test_the_commented_examples_of_tables_are_valid_too(tmp_path: Path) -> None:
     config = load_config(path, env)
 
     assert config.orders.start_at is not None
-    assert config.mapping.locations == {"DC-ATL": "dc-atlanta"}
+    assert config.mapping.locations == {"DC-ATL": "dc-atlanta", "DC-DARK": ""}
     assert config.mapping.shipping_methods["pickup"].delivery == "PickUpAtStore"
     assert config.status.carriers["UPSN"].name == "UPS"
     assert dict(config.mapping.currency_decimals) == dict(CURRENCY_DECIMALS)

@@ -28,6 +28,21 @@ def stocked(request: pytest.FixtureRequest, tmp_path: Path) -> Stocked:
     return stocked
 
 
+def availability_requests(stocked: Stocked) -> list[str]:
+    """The bodies of those that MAO gets from now on."""
+    bodies: list[str] = []
+    sandbox = stocked.bench.sandbox
+    real = sandbox._dispatch
+
+    def dispatch(request: Any) -> Any:
+        if "/availability/" in request.path:
+            bodies.append(request.body.decode())
+        return real(request)
+
+    sandbox._dispatch = dispatch  # type: ignore[method-assign]
+    return bodies
+
+
 def answering(stocked: Stocked, change: Callable[[str], str]) -> None:
     """MAO's availability answers are changed, as text."""
     sandbox = stocked.bench.sandbox
@@ -238,7 +253,44 @@ def test_many_unmapped_locations_are_told_once_each_and_quickly(tmp_path: Path) 
     assert len(unmapped) == len(set(unmapped)) == REJECTED_SHOWN_MAX
     assert stocked.shown() == stocked.promised()
     (hint,) = {problem.hint.replace(label, "?") for _, label, problem in report.rejected}
-    assert hint == 'add "?" = "<channel key>" under [mapping.locations]'
+    assert (
+        hint
+        == 'add "?" = "<channel key>" under [mapping.locations]; "?" = "" where it is to be shown nowhere'
+    )
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_location_that_is_to_be_shown_nowhere_is_named_with_an_empty_channel(
+    tmp_path: Path, by_hand: bool
+) -> None:
+    """Its dead letter closes, nobody asks for its stock, and no entry counts it."""
+    stocked = Stocked(tmp_path, "location", items=6)
+    path = stocked.bench.config_path
+    mapped = path.read_text("utf-8")
+    path.write_text(mapped.replace('"ST-17" = "store-17"\n', ""), "utf-8")
+    stocked.sync()
+    before = stocked.shown()
+    set_supply(stocked.world, "ITEM-000001", "ST-17", 500)
+    stocked.bench.clock.advance(300)
+    assert [problem.code for _, _, problem in stocked.sync().rejected] == ["location-unmapped"]
+
+    path.write_text(mapped.replace('"ST-17" = "store-17"', '"ST-17" = ""'), "utf-8")
+    stocked.bench.clock.advance(300)
+    if by_hand:
+        (letter,) = stocked.bench.dead_letters()
+        report = stocked.sync(dead_letters=(letter.entity,))
+    else:
+        report = stocked.sync()
+
+    assert report.exit_code == 0
+    assert stocked.bench.dead_letters() == []
+    set_supply(stocked.world, "ITEM-000001", "ST-17", 700)
+    stocked.bench.clock.advance(300)
+    asked = availability_requests(stocked)
+    report = stocked.sync(full=True)
+    assert (report.exit_code, report.counts["rejected"]) == (0, 0)
+    assert stocked.shown() == before
+    assert asked and all("DC-OSA" in body and "ST-17" not in body for body in asked)
 
 
 def stock_with_stores(folder: Path, count: int) -> Stocked:

@@ -48,8 +48,22 @@ def test_the_hint_can_be_pasted_whatever_the_location_is_called() -> None:
     rejection = PLACES.reject_unmapped(['Lager "Süd" \\1'])['Lager "Süd" \\1']
 
     line = rejection.hint.split(" under ")[0].removeprefix("add ")
+    other = rejection.hint.split("; ")[1].split(" where ")[0]
 
     assert tomllib.loads(line) == {'Lager "Süd" \\1': "<channel key>"}
+    assert tomllib.loads(other) == {'Lager "Süd" \\1': ""}
+
+
+def test_a_location_with_an_empty_channel_is_known_and_shown_nowhere() -> None:
+    places = Locations({"DC-ATL": "dc-atlanta", "ecomorg:DARK": "", "DC-2": "dc-atlanta"})
+
+    assert places.find("DARK") == "ecomorg:DARK"
+    assert places.channel_of("DARK") == ""
+    assert places.location_ids == ("DC-ATL", "DC-2")
+    assert places.channel_keys == ("dc-atlanta",)
+    assert places.locations_of("") == ()
+    assert list(places.reject_unmapped(["DARK", "ecomorg:DARK", "OTHER"])) == ["OTHER"]
+    assert list(places.reject_missing_channels([])) == ["DC-ATL", "DC-2"]
 
 
 def test_a_display_id_of_two_organisations_is_not_guessed() -> None:

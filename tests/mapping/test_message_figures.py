@@ -103,9 +103,23 @@ def test_locations_are_found_in_either_form_and_unknown_ones_told_once() -> None
     assert list(figures.unmapped) == ["XX"]
 
 
+def test_what_is_shown_nowhere_is_passed_over_and_no_item_is_looked_at_because_of_it() -> None:
+    locations = Locations({"ST-1": "store", "DARK": ""})
+    dark = sync(figure("A", 9, "DARK"), absent_is_zero=True, locations=["DARK"])
+    both = sync(figure("B", 4, "ST-1"), figure("C", 9, "DARK"), locations=["ST-1", "DARK"])
+
+    figures = MessageFigures([dark, both], locations)
+
+    assert not figures.unmapped
+    assert not figures.names_all
+    assert list(figures.items) == ["B"]
+    assert quantity(figures.of_entry("B", "store")) == 4
+    assert figures.of_entry("A", "store") is None
+
+
 def test_a_sync_of_places_that_no_entry_shows_says_nothing_of_the_network() -> None:
     """Complete or not: an item that such a place does not hold may be anywhere else."""
-    for locations in (LOCATIONS, Locations({})):
+    for locations in (Locations({"DARK": ""}), Locations({})):
         complete = sync(figure("A", 9, "DARK"), absent_is_zero=True, locations=["DARK"])
         asked = replace(complete, absent_is_zero=False, absent_is_asked=True)
 

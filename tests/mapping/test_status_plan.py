@@ -493,6 +493,19 @@ def test_where_a_delivery_ships_from_stands_in_fields_that_only_a_new_one_gets()
     ]
 
 
+def test_a_shipment_from_a_location_that_is_shown_nowhere_is_a_shipment_without_a_channel() -> None:
+    fields = {"location": "shipFrom", "channel": "shipFromChannel"}
+    told = DeliveryRules(type_key="mao-delivery", fields=fields, locations=Locations({"DC-1": ""}))
+    line = mao_line({"7000": 2}, FulfillmentDetail=[detail(2)])
+    row = mao_order(line, Release=[{"ReleaseId": "CT-11", "ShipFromLocationId": "DC-1"}])
+
+    planned = plan(row, shop_order(shop_line(2)), replace(RULES, deliveries=told))
+
+    (added,) = named(planned, "addDelivery")
+    assert added["custom"]["fields"] == {"shipFrom": "DC-1"}
+    assert planned.rejection is None
+
+
 def test_an_order_without_shipping_takes_states_only() -> None:
     row = mao_order(mao_line({"7000": 2}, FulfillmentDetail=[detail(2)]))
     document = shop_order(shop_line(2))
