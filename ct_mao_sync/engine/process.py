@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
@@ -71,7 +71,7 @@ class Prepared:
     """Of all its changes, and of late records that are applied with it."""
     number: int = 0
     """Counts the pages of a run."""
-    read_beside: set[str] = field(default_factory=set)
+    read_beside: Set[str] = frozenset()
     """Entities of the page that was applied while the targets of this one were read."""
     may_overlap: bool = True
     """See Pass.pages_overlap."""
@@ -145,8 +145,15 @@ class Processor:
 
     # ---- before the targets are read -------------------------------------------------------------
 
-    def prepare(self, changes: Sequence[Change], origin: Origin, cursor: str | None) -> Prepared:
-        """In the main thread: what the state knows of the changes of a page."""
+    def prepare(
+        self,
+        changes: Sequence[Change],
+        origin: Origin,
+        cursor: str | None,
+        beside: Set[str] = frozenset(),
+    ) -> Prepared:
+        """In the main thread: what the state knows of the changes of a page. `beside`: entities of the page
+        that is being applied; which state of those will be the last one nobody knows yet."""
         newest: dict[str, Change] = {}
         for change in changes:
             known = newest.get(change.entity)
@@ -155,15 +162,17 @@ class Processor:
         entities = list(newest)
         self._pages += 1
         by_digest = origin == "window" and self.job.skips_by_digest
+        settled = [entity for entity in entities if entity not in beside]
         return Prepared(
             origin,
             list(newest.values()),
-            digests=self.store.digests(self.job.name, entities) if by_digest else {},
+            digests=self.store.digests(self.job.name, settled) if by_digest else {},
             waiting=self.store.waiting(self.job.name, entities) if origin == "window" else {},
             bases=self.job.load_bases(self.store, entities),
             cursor=cursor,
             entities=set(entities),
             number=self._pages,
+            read_beside=beside,
         )
 
     def read_targets(self, page: Prepared) -> Prepared:

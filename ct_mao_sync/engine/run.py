@@ -285,11 +285,9 @@ class Run:
         reached = window.cursor
         applied: list[tuple[int, str | None]] = []
         """Number and cursor of pages that cannot be committed yet: some of their records are late."""
-        before: set[str] = set()
         while True:
             page, last = ahead.take()
             number = page.number  # before older records go along with it
-            page.read_beside = before
             if not page.cut and not last:
                 ahead.go_on(page.cursor)
             self._processor.apply(page, ahead.advance)
@@ -314,7 +312,7 @@ class Run:
                 return True
             if (settled := self._settle(last=False)).again:
                 self._retry(settled.again)
-            reached, before = page.cursor, page.entities
+            reached = page.cursor
 
     def _read(self, scan: Pass, window: Window, cursor: str | None) -> Page:
         return self._job.read_page(scan, window.since, window.query_until, cursor)
@@ -362,6 +360,8 @@ class _ReadAhead:
         self._page_future: Future[Any] | None = None
         self._targets_future: Future[Any] | None = None
         self._prepared: tuple[Prepared, bool] | None = None
+        self._present: set[str] = set()
+        """Entities of the page that was taken last."""
         self._got(first)
 
     def go_on(self, cursor: str | None) -> None:
@@ -390,11 +390,12 @@ class _ReadAhead:
         assert self._targets_future is not None and self._prepared is not None
         self._targets_future.result()
         prepared, self._prepared, self._targets_future = self._prepared, None, None
+        self._present = prepared[0].entities
         return prepared
 
     def _got(self, page: Page) -> None:
         origin: Origin = "sweep" if self._scan.name.startswith("sweep") else "window"
-        prepared = self._run._processor.prepare(page.changes, origin, page.cursor)
+        prepared = self._run._processor.prepare(page.changes, origin, page.cursor, self._present)
         prepared.may_overlap = self._scan.pages_overlap
         self._prepared = (prepared, page.cursor is None)
         self._targets_future = self._submit(self._run._processor.read_targets, prepared)

@@ -27,7 +27,8 @@ class WaitingJob(ToyJob):
     waited_in_vain: bool = False
     pages_overlap: bool = True
     common: str = ""
-    """A record of the first page that the second one has, too, with another value."""
+    """A record of the first page that the second one has, too, with `value`."""
+    value: str = "as the second page says"
 
     def passes(self, now: datetime) -> Sequence[Pass]:
         return [replace(scan, pages_overlap=self.pages_overlap) for scan in super().passes(now)]
@@ -35,7 +36,7 @@ class WaitingJob(ToyJob):
     def read_page(self, scan: Pass, since: datetime, until: datetime | None, cursor: str | None) -> Page:
         page = super().read_page(scan, since, until, cursor)
         if self.common and cursor is not None:
-            newer = Change(self.common, self.common, 2, "as the second page says")
+            newer = Change(self.common, self.common, 3, self.value)
             return replace(page, changes=[newer, *page.changes])
         return page
 
@@ -85,3 +86,18 @@ def test_a_page_waits_for_the_one_before_when_both_have_a_record(tmp_path: Path)
     assert report.exit_code == 0
     assert bench.values == bench.wanted() | {"r001": "as the second page says"}
     assert bench.shelf.attempts["r001"] == 2, "it was read again, not written over and over"
+
+
+def test_a_record_that_goes_back_to_its_former_state_on_the_next_page_is_written_back(tmp_path: Path) -> None:
+    """When the second page is prepared, the state still tells what was applied before the first one."""
+    bench = Bench(tmp_path)
+    bench.put_many(6)
+    for _ in range(2):
+        bench.run()
+        bench.later(minutes=10)
+    bench.put(r000="another", r001="another", r004="another", r005="another")
+    bench.job_type = lambda shop, shelf, known: WaitingJob(shop, shelf, known, common="r001", value="v-r001")
+
+    bench.run()
+
+    assert bench.values["r001"] == "v-r001"
