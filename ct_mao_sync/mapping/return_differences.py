@@ -49,7 +49,7 @@ def return_differences(order: ShopOrder, actions: Iterable[Mapping[str, Any]]) -
 
 def _fields_of(order: ShopOrder, item: ShopItem) -> Fields:
     return {
-        "items": f"{item.quantity} of {_line_name(order, item.line_id)}",
+        "items": f"{item.quantity} of {order.name_of(item.line_id)}",
         "shipmentState": item.shipment_state,
         "paymentState": item.payment_state,
     }
@@ -60,7 +60,7 @@ def _drafted(order: ShopOrder, info: Mapping[str, Any]) -> dict[str, Fields]:
     return {
         str(draft["key"]): {
             "items": f"{draft['quantity']} of "
-            + _line_name(order, str(draft.get("lineItemId") or draft.get("customLineItemId"))),
+            + order.name_of(str(draft.get("lineItemId") or draft.get("customLineItemId"))),
             "shipmentState": str(draft["shipmentState"]),
             "paymentState": NON_REFUNDABLE if draft["shipmentState"] == ADVISED else INITIAL,
         }
@@ -71,8 +71,3 @@ def _drafted(order: ShopOrder, info: Mapping[str, Any]) -> dict[str, Fields]:
 def _render(fields: Fields | None) -> str:
     parts = [(name, value) for name, value in (fields or {}).items() if value]
     return ", ".join(value if name == "items" else f"{name} {value}" for name, value in parts)
-
-
-def _line_name(order: ShopOrder, line_id: str) -> str:
-    line = order.lines.get(line_id)
-    return line.sku if line and line.sku else line_id

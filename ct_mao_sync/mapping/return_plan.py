@@ -262,7 +262,7 @@ class _Planner:
                 "fields": self._fields(line, slot, None, settled=False),
             }
         condition = ", ".join(dict.fromkeys(group.condition for group in slot.groups if group.condition))
-        what = f"{slot.quantity} of {place.line.sku or place.line.id}"
+        what = f"{slot.quantity} of {self.order.name_of(place.line.id)}"
         self.summary.append(f"add {what} as {state}{f' ({condition})' if condition else ''}")
         return draft
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ct_mao_sync.mapping.inventory_entry import whole_number
+from ct_mao_sync.mapping.line_name import line_name
 from ct_mao_sync.mapping.mao_document import rows_of
 from ct_mao_sync.mapping.return_keys import ReturnKey, parse_key
 
@@ -74,6 +75,9 @@ class ShopOrder:
     @property
     def label(self) -> str:
         return self.number or self.id
+
+    def name_of(self, line_id: str) -> str:
+        return line_name(line_id, {line.id: line.sku for line in self.lines.values()})
 
     def items(self) -> Iterator[ShopItem]:
         for info in self.infos:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ct_mao_sync.errors import Rejection
 from ct_mao_sync.mapping.identity import target_line_ids
+from ct_mao_sync.mapping.line_name import line_name
 
 OURS = "mao-"
 """Keys of Deliveries and Parcels that this tool makes begin so; no other is ever touched."""
@@ -96,10 +97,7 @@ class ShopOrder:
         return any(shipping.key is not None for shipping in self.shippings)
 
     def name_of(self, line_id: str) -> str:
-        """What a person calls a line: its SKU, or its id where it has none or shares it."""
-        skus = [line.sku for line in self.lines if line.id == line_id]
-        sku = skus[0] if skus else ""
-        return sku if sku and sum(line.sku == sku for line in self.lines) == 1 else line_id
+        return line_name(line_id, {line.id: line.sku for line in self.lines})
 
     @property
     def deliveries(self) -> tuple[ShopDelivery, ...]:

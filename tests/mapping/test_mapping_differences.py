@@ -188,6 +188,11 @@ OURS = "ReturnItem/mao-X-1-New-1"
             [("ReturnItem/k", "", "2 of A, shipmentState Unusable, paymentState Initial")],
         ),
         (
+            # Two lines are sold as B: which of them came back is told by its id.
+            [{"action": "addReturnInfo", "items": [{**DRAFT, "key": "k", "lineItemId": "line-3"}]}],
+            [("ReturnItem/k", "", "2 of line-3, shipmentState Returned, paymentState Initial")],
+        ),
+        (
             [{"action": "setReturnInfo", "items": [{"items": [{**DRAFT, "key": "k"}]}]}],
             [
                 (OURS, "1 of A, shipmentState Advised, paymentState NonRefundable", ""),

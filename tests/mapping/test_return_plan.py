@@ -157,6 +157,15 @@ def test_announcements_of_others_do_not_count_as_returned() -> None:
     assert plan(RECEIVED, shop).problems == ()
 
 
+def test_a_line_is_named_by_its_sku_unless_two_lines_share_it() -> None:
+    shop = shop_order()
+    assert plan(RECEIVED, shop).summary == ("add 2 of SKU-1 as Returned (New)",)
+
+    shop["lineItems"].append({**shop["lineItems"][0], "id": "another line"})
+
+    assert plan(RECEIVED, shop).summary == (f"add 2 of {LINE_ID} as Returned (New)",)
+
+
 def test_a_line_for_several_places_is_one_line_of_the_shop() -> None:
     parent = parent_order()
     line = parent["OrderLine"][0]
