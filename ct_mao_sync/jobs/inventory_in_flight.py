@@ -88,12 +88,14 @@ class InFlightOrders:
         open_ids = list(dict.fromkeys([*store.in_flight_orders(), *store.sent_as(changed)]))
         found = self._read_mao_orders(store, open_ids)
         lines = store.in_flight_lines(open_ids)
+        lag = timedelta(seconds=self._config.manhattan.settle_seconds)
         store.judge_in_flight(
             judge_lines(
                 lines,
                 found,
                 settled_before=settled_before,
                 nets_backorders=self._config.inventory.view_nets_backorders,
+                lagging=store.sent_since(self._clock.now() - lag, open_ids),
             )
         )
 

@@ -7,7 +7,7 @@ count, whatever became of its export: a rejected export has sold its units like 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
@@ -104,12 +104,16 @@ def judge_lines(
     *,
     settled_before: datetime,
     nets_backorders: bool,
+    lagging: Set[str] = frozenset(),
 ) -> list[InFlightLine]:
     """The lines with what is uncounted now. `mao_orders` holds, by commercetools order id, the MAO orders
     that were looked up, None for one that is not there; a line whose order was not looked up stays.
 
     `settled_before`: the beginning of the availability read on MAO's clock, less the settle time. What
-    was acknowledged, or moved, after it may be missing from the figure and counts as in flight."""
+    was acknowledged, or moved, after it may be missing from the figure and counts as in flight.
+
+    `lagging`: orders that were saved so recently that what was looked up may be older. Of these nothing is
+    taken for counted that was not before."""
     judged = []
     for line in lines:
         if line.order_id in mao_orders or line.acked_at is None:
@@ -119,6 +123,8 @@ def judge_lines(
                 settled_before=settled_before,
                 nets_backorders=nets_backorders,
             )
+            if line.order_id in lagging:
+                units = max(units, line.uncounted)
             line = line if units == line.uncounted else replace(line, uncounted=units)
         judged.append(line)
     return judged

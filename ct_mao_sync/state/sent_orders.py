@@ -25,6 +25,12 @@ class SentOrders(StateFile):
         rows = self._rows_in("SELECT entity FROM sent WHERE mao_order_id IN", mao_order_ids)
         return [row["entity"] for row in rows]
 
+    def sent_since(self, moment: datetime, entities: Iterable[str]) -> set[str]:
+        """Of these the ones that were saved then or later, or may have been."""
+        since = [to_text(moment)]
+        rows = self._rows_in("SELECT entity FROM sent WHERE at >= ? AND entity IN", entities, since)
+        return {row["entity"] for row in rows}
+
     def sent_after(self, entity: str, count: int) -> list[str]:
         """The next `count` entities that were ever sent, in the order of their ids."""
         rows = self._rows("SELECT entity FROM sent WHERE entity > ? ORDER BY entity LIMIT ?", [entity, count])

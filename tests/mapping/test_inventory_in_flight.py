@@ -318,6 +318,27 @@ def test_an_allocated_unit_that_falls_back_is_in_flight_again() -> None:
     assert line.uncounted == 2
 
 
+def test_what_mao_shows_of_an_order_saved_a_moment_ago_may_be_what_it_was_before() -> None:
+    """A unit that the shop added and the orders job has just told MAO of: its search does not show it yet."""
+    grown = replace(sold(5), uncounted=2)
+    taken_back = {"OrderLineCancelHistory": [{"CancelQuantity": 1}]}
+    as_before = {"OrderLine": [mao_line(detail("1000", 1), detail("2000", 3), quantity=4, **taken_back)]}
+    fallen_back = {"OrderLine": [mao_line(detail("1500", 3), detail("2000", 2))]}
+
+    def judged(mao_order: dict[str, Any]) -> int:
+        (line,) = judge_lines(
+            [grown],
+            {"order-1": mao_order},
+            settled_before=READ_AT,
+            nets_backorders=False,
+            lagging={"order-1"},
+        )
+        return line.uncounted
+
+    assert judged(as_before) == 2
+    assert judged(fallen_back) == 3
+
+
 # --- SKUs, items, units ------------------------------------------------------------------------------
 
 

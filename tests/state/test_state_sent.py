@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -112,3 +112,16 @@ def test_an_adopted_order_has_a_base_at_once(store: Store) -> None:
 
     row = store.sent(["order-1"])["order-1"]
     assert (row.version, row.base, row.candidates) == (3, {"UnitPrice": "10"}, ())
+
+
+def test_which_orders_were_saved_lately_counts_those_without_an_answer_too(store: Store) -> None:
+    later = NOW + timedelta(minutes=5)
+    send(store, 3, "10")
+    store.mark_sending([Sending("order-2", "N-2", 1, {})], at=later)
+    asked = ["order-1", "order-2", "order-3"]
+
+    assert store.sent_since(NOW, asked) == {"order-1", "order-2"}
+    assert store.sent_since(NOW + timedelta(minutes=1), asked) == {"order-2"}
+
+    store.acknowledge(["order-1"], at=later)
+    assert store.sent_since(later, asked) == {"order-1", "order-2"}
