@@ -76,6 +76,8 @@ class Prepared:
     may_overlap: bool = True
     """See Pass.pages_overlap."""
     begun: bool = False
+    failed: SyncError | None = None
+    """Of its beginning beside the page before, whose records are finished first."""
     fresh: deque[_Group] = field(default_factory=deque)
     """Groups whose writes are not written down yet."""
     queue: deque[_Group] = field(default_factory=deque)
@@ -305,6 +307,8 @@ class Processor:
 
     def _begin(self, page: Prepared) -> None:
         """What is known without a look at the target, and what is held back; the rest in groups."""
+        if page.failed:
+            raise page.failed
         if page.begun:
             return
         page.begun = True
@@ -386,8 +390,11 @@ class Processor:
         if is_time:
             self._begin_late(page)
             self._submit(page)
-        elif following is not None and (begins or following.begun):
-            self._begin(following)
+        elif following is not None and not following.failed and (begins or following.begun):
+            try:
+                self._begin(following)
+            except SyncError as error:
+                following.failed = error
             if not page.queue:
                 self._submit(following)
 

@@ -13,7 +13,8 @@ from job_bench import Bench
 from toy_job import ToyJob
 
 from ct_mao_sync.engine.job import Pass
-from ct_mao_sync.engine.values import Change, Page
+from ct_mao_sync.engine.values import Change, Desired, Page
+from ct_mao_sync.errors import Problem, Retriable
 
 
 @dataclass
@@ -26,6 +27,8 @@ class WaitingJob(ToyJob):
     patience_s: float = 10.0
     waited_in_vain: bool = False
     pages_overlap: bool = True
+    fails: str = ""
+    """Nobody answers when the page of this one begins."""
     common: str = ""
     """A record of the first page that the second one has, too, with `value`."""
     value: str = "as the second page says"
@@ -39,6 +42,14 @@ class WaitingJob(ToyJob):
             newer = Change(self.common, self.common, 3, self.value)
             return replace(page, changes=[newer, *page.changes])
         return page
+
+    def complete_targets(
+        self, store: Any, wanted: Sequence[Desired], targets: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        if any(each.entity == self.fails for each in wanted):
+            self.written.set()
+            raise Retriable(Problem("unreachable", "nobody answers"))
+        return targets
 
     def apply(self, plans: Any) -> Any:
         if plans[0].entity == self.late and not self.written.wait(timeout=self.patience_s):
@@ -101,3 +112,14 @@ def test_a_record_that_goes_back_to_its_former_state_on_the_next_page_is_written
     bench.run()
 
     assert bench.values["r001"] == "v-r001"
+
+
+def test_a_page_that_cannot_begin_does_not_keep_the_one_before_from_its_end(tmp_path: Path) -> None:
+    bench, jobs = bench_of(tmp_path, fails="r004")
+
+    report = bench.run()
+
+    assert not jobs[0].waited_in_vain, "it begins beside the other"
+    assert (report.exit_code, report.problem and report.problem.code) == (4, "unreachable")
+    assert sorted(bench.values) == ["r000", "r001", "r002"]
+    assert bench.checkpoint().cursor == "r002"
