@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -117,6 +117,26 @@ class ManhattanClient:
         for start in range(0, len(wanted), self.page_size):
             self._read_chunk(wanted[start : start + self.page_size], template, found)
         return list(found.values())
+
+    def read_orders_by_alternate_ids(
+        self, alternate_ids: Sequence[str], template: Mapping[str, Any]
+    ) -> Iterator[Row]:
+        """Every order that bears one of these as AlternateOrderId; some may come twice, unknown and archived
+        ones are left out. ValueError for an id that a query cannot hold."""
+        wanted = list(dict.fromkeys(alternate_ids))
+        if not all(map(is_queryable, wanted)):
+            raise ValueError("an id with a quote cannot be searched for")
+        for start in range(0, len(wanted), self.page_size):
+            listed = ", ".join(f"'{each}'" for each in wanted[start : start + self.page_size])
+            cursor: str | None = None
+            while True:
+                page = self.scan_orders_page(
+                    f"AlternateOrderId IN ({listed})", cursor=cursor, template=template
+                )
+                yield from page.rows
+                cursor = page.cursor
+                if cursor is None:
+                    break
 
     def read_order(self, order_id: str) -> Row | None:
         """The present state; None when MAO does not know it (any more)."""

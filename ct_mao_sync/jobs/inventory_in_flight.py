@@ -36,6 +36,8 @@ REBUILT = "in-flight"
 _SHIPPED = ("Shipped", "Delivered")
 _LATE = timedelta(hours=1)
 """MAO's search may lag so long, at most: what was exported since and is not found has not left it."""
+_COUNTED: Mapping[str, Any] = {"IsCancelled": True}
+"""Of an order nothing is in flight."""
 
 # Only what tells allocated from open units (order reference 3.3).
 ORDER_TEMPLATE: Mapping[str, Any] = {
@@ -159,7 +161,8 @@ class InFlightOrders:
 
     def _read_mao_orders(self, store: Store, order_ids: Iterable[str]) -> dict[str, Mapping[str, Any] | None]:
         """By commercetools order id. One that was sent and is not found is read by id, and in the archive:
-        searches lag, and finished orders leave them."""
+        searches lag, and finished orders leave them. After the state was lost nobody knows by what id: one
+        that MAO had then and has no longer was counted long since."""
         ids = list(order_ids)
         sent = store.sent(ids)
         names = {sent[entity].mao_order_id: entity for entity in ids if entity in sent}
@@ -173,6 +176,13 @@ class InFlightOrders:
                 row_by_id = self._manhattan.read_order(name) or self._manhattan.read_archived_order(name)
                 if row_by_id is not None and row_by_id.get("AlternateOrderId") == entity:
                     found[entity] = row_by_id
+        unnamed = [entity for entity in ids if entity not in sent]
+        for row in self._manhattan.read_orders_by_alternate_ids(unnamed, ORDER_TEMPLATE) if unnamed else ():
+            # A return of it bears the same id (MAO docs: how-does-return-work).
+            if not all(line.get("IsReturn") is True for line in row.get("OrderLine") or ()):
+                found[str(row.get("AlternateOrderId"))] = row
+        for entity in store.in_flight_before(self._clock.now() - _LATE, unnamed):
+            found.setdefault(entity, _COUNTED)
         return found
 
 

@@ -212,19 +212,8 @@ class StatusSource:
     def _search_by_entity(self, entities: Sequence[str]) -> dict[str, Row]:
         """After the state was lost nobody knows what MAO calls an order."""
         wanted = [entity for entity in entities if is_shop_id(entity)]
-        found: dict[str, Row] = {}
-        for start in range(0, len(wanted), self._page_size):
-            listed = ", ".join(f"'{entity}'" for entity in wanted[start : start + self._page_size])
-            cursor: str | None = None
-            while True:
-                page = self._manhattan.scan_orders_page(
-                    f"AlternateOrderId IN ({listed})", cursor=cursor, template=FULFILMENT_TEMPLATE
-                )
-                found |= {_entity(row): row for row in page.rows if _is_ours(row)}
-                cursor = page.cursor
-                if cursor is None:
-                    break
-        return found
+        rows = self._manhattan.read_orders_by_alternate_ids(wanted, FULFILMENT_TEMPLATE)
+        return {_entity(row): row for row in rows if _is_ours(row)}
 
     def _remember(self, changes: Iterable[Change]) -> None:
         with self._lock:

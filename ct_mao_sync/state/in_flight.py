@@ -123,6 +123,11 @@ class InFlight(StateFile):
             )
         ]
 
+    def in_flight_before(self, moment: datetime, order_ids: Iterable[str]) -> set[str]:
+        """Of these orders the ones that were placed before then."""
+        sql = "SELECT DISTINCT order_id FROM in_flight WHERE created_at < ? AND order_id IN"
+        return {row["order_id"] for row in self._rows_in(sql, order_ids, [to_text(moment)])}
+
     def in_flight_sums(self, skus: Iterable[str] | None = None) -> dict[tuple[str, str], int]:
         """(SKU, channel id) -> units in flight, sold units; channel id "" = sold from the entry without
         channel. Of all SKUs, or of these; what has none is left out."""

@@ -305,6 +305,33 @@ def test_an_order_that_mao_archived_is_not_in_flight_for_ever(stocked: Stocked) 
     assert stocked.shown() == stocked.promised()
 
 
+@pytest.mark.parametrize("leaves", ["as it is", "shipped", "before it was asked for again"])
+def test_after_the_state_was_lost_no_order_is_in_flight_for_ever(stocked: Stocked, leaves: str) -> None:
+    """Nobody knows any more what MAO calls it, and the orders job need not come along again."""
+    stocked.sync()
+    (sku, channel), _ = max(stocked.shown().items(), key=lambda pair: pair[1])
+    place_order(stocked.world, order_for(stocked, 7001, sku, 3, channel))
+    stocked.bench.clock.advance(30)
+    stocked.sync("orders")
+    for path in stocked.bench.config_path.parent.glob("*.sqlite3*"):
+        path.unlink()
+    stocked.sync(full=True)
+    lifecycle = stocked.bench.sandbox.manhattan.lifecycle
+    if leaves == "shipped":
+        lifecycle.allocate("CT-7001")
+    elif leaves == "before it was asked for again":
+        line_id = stocked.bench.mao("7001")["OrderLine"][0]["OrderLineId"]
+        lifecycle.cancel_units("CT-7001", line_id, 3)
+        lifecycle.archive("CT-7001")
+    for _ in range(3):
+        stocked.bench.clock.advance(3700)
+        stocked.sync(full=True)
+
+    unknown = 3 if leaves == "as it is" else 0
+    promised = stocked.promised()
+    assert stocked.shown() == {**promised, (sku, channel): promised[sku, channel] - unknown}
+
+
 def test_a_sale_of_one_sku_lowers_the_others_of_its_item_at_once(tmp_path: Path) -> None:
     """Its export waits, so MAO has nothing to tell of it."""
     (tmp_path / "skus.csv").write_text(
