@@ -170,10 +170,10 @@ class InventoryJob:
         return Desired(change.entity, change.label, 0, "", replace(wanted, channel_id=channel_id))
 
     def read_targets(self, wanted: Sequence[Desired], bases: Mapping[str, Any]) -> dict[str, EntryReading]:
-        return self._targets.read([desired.record for desired in wanted])
+        return self._targets.read([desired.record for desired in wanted], bases)
 
     def read_target_again(self, wanted: Desired, base: EntryMark | None) -> EntryReading:
-        return self._targets.read([wanted.record])[wanted.entity]
+        return self._targets.read([wanted.record], {wanted.entity: base})[wanted.entity]
 
     def due(self, wanted: Sequence[Desired], targets: Mapping[str, EntryReading]) -> Mapping[str, float]:
         return self._looks.due([each.record for each in wanted], [targets[each.entity] for each in wanted])
@@ -248,7 +248,9 @@ class InventoryJob:
             wanted.label,
             writes=planned.writes,
             summary=tuple(f"{w.action} {w.subject}: {w.summary}" for w in planned.writes),
-            state=Finished(EntryMark(wanted.entity, planned.quantity, None, figure.at), written=False),
+            state=Finished(
+                EntryMark(wanted.entity, planned.quantity, None, target.target.figure_at), written=False
+            ),
         )
 
     def differences(self, wanted: Desired, target: EntryLook, plan: Plan) -> Sequence[Difference]:

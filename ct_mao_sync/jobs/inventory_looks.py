@@ -119,6 +119,7 @@ class EntryLooks:
                 orders_read_began_s=began_s,
                 pending_import=entity in importing,
                 last_written_version=imported or (mark.version if mark else None),
+                figure_at=_known_at(reading),
                 last_figure_at=mark.figure_at if mark and reading.is_of_message else None,
                 may_import=self._imports is not None and entity not in self.by_rest,
             )
@@ -204,6 +205,12 @@ class EntryLooks:
                 target = replace(looks[record.entity].target, may_import=False)
                 looks[record.entity] = EntryLook(target, plan_entry(record, target, self._rules))
         return looks
+
+
+def _known_at(reading: EntryReading) -> datetime | None:
+    """A figure that was asked for was true when the request arrived, whatever moment it tells itself."""
+    moments = [reading.figure_began_at, None if isinstance(reading.figure, Rejection) else reading.figure.at]
+    return max((each for each in moments if each is not None), default=None)
 
 
 def _is_import(look: EntryLook) -> bool:

@@ -30,6 +30,7 @@ from ct_mao_sync.mapping.inventory_entry import EntryState, parse_entry
 from ct_mao_sync.mapping.inventory_plan import EntryWanted
 from ct_mao_sync.mapping.locations import Locations
 from ct_mao_sync.mapping.message_figures import MessageFigures
+from ct_mao_sync.state.imports import EntryMark
 
 T = TypeVar("T")
 Submit = Callable[..., Future[Any]]
@@ -85,10 +86,13 @@ class InventoryTargets:
     def _shows_locations(self) -> bool:
         return "location" in self._config.inventory.modes
 
-    def read(self, wanted: Sequence[EntryWanted]) -> dict[str, EntryReading]:
-        """Entries, then availability. Raises RunStopped for a view that cannot be relied on."""
+    def read(
+        self, wanted: Sequence[EntryWanted], marks: Mapping[str, EntryMark | None]
+    ) -> dict[str, EntryReading]:
+        """Entries, then availability. `marks`: what is known of the entries. Raises RunStopped for a view
+        that cannot be relied on."""
         entries, read_s = self._read_entries(list(dict.fromkeys(each.sku for each in wanted)))
-        told = self._told_by_messages(wanted)
+        told = self._told_by_messages(wanted, marks)
         network = [each for each in wanted if not each.channel_key and each.entity not in told]
         located = [each for each in wanted if each.channel_key and each.entity not in told]
         figures: dict[str, tuple[Figure | Rejection, datetime | None]] = dict(told)
@@ -105,11 +109,15 @@ class InventoryTargets:
         return readings
 
     def _told_by_messages(
-        self, wanted: Sequence[EntryWanted]
+        self, wanted: Sequence[EntryWanted], marks: Mapping[str, EntryMark | None]
     ) -> dict[str, tuple[Figure | Rejection, datetime | None]]:
+        """A message may be old: where nobody knows how new the figure of an entry is, MAO is asked."""
         found: dict[str, tuple[Figure | Rejection, datetime | None]] = {}
         for each in wanted if self.message_figures else ():
             assert self.message_figures is not None
+            mark = marks.get(each.entity)
+            if mark is None or mark.figure_at is None:
+                continue
             figure = self.message_figures.of_entry(each.item, each.channel_key)
             if figure is not None:
                 found[each.entity] = (figure, figure.at if isinstance(figure, Figure) else None)

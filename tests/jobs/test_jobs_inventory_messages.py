@@ -14,7 +14,7 @@ from ct_mao_sync.cli.messages import read_nudges
 from ct_mao_sync.sandbox.commercetools_stock import place_order
 from ct_mao_sync.sandbox.generate_stock import LOCATION_VIEW, LOCATIONS, NETWORK_VIEW
 from ct_mao_sync.sandbox.manhattan_messages import full_sync, location_delta_sync, network_alerts
-from ct_mao_sync.sandbox.manhattan_stock import adjust_supply, set_supply
+from ct_mao_sync.sandbox.manhattan_stock import EVERYWHERE, adjust_supply, set_supply, stock_of
 
 
 class Told(Stocked):
@@ -129,6 +129,38 @@ def test_a_figure_older_than_the_last_one_is_ignored(told: Told) -> None:
     assert told.shown() == in_line
     assert report.counts["written"] == 0
     assert "a newer figure is known" in report.skip_reasons
+
+
+def test_where_nobody_knows_how_old_a_figure_is_mao_is_asked(told: Told) -> None:
+    """The state was lost after an older figure was published than the one that the entry shows."""
+    stale = told.full()
+    told.bench.clock.advance(300)
+    for place in LOCATIONS:
+        set_supply(told.world, "ITEM-000002", place, 0)
+    told.bench.clock.advance(60)
+    told.sync(allow=frozenset({"drop"}))
+    in_line = told.shown()
+    for path in told.bench.config_path.parent.glob("*.sqlite3*"):
+        path.unlink()
+
+    report = told.tell(*stale)
+
+    assert (report.exit_code, told.shown()) == (0, in_line)
+    assert told.asked() >= 1
+
+
+def test_no_row_at_all_is_a_figure_of_the_moment_it_was_asked_for(tmp_path: Path) -> None:
+    """It tells no moment itself, and a message from before is older all the same."""
+    told = Told(tmp_path, "location")
+    stale = told.full()
+    told.bench.clock.advance(30)
+    stock_of(told.world).ineligible.add(("ITEM-000002", EVERYWHERE))
+    told.sync(given=("ITEM-000002",), allow=frozenset({"drop"}))
+    assert {units for (sku, _), units in told.shown().items() if sku == "ITEM-000002"} == {0}
+
+    told.tell(*stale)
+
+    assert {units for (sku, _), units in told.shown().items() if sku == "ITEM-000002"} == {0}
 
 
 def test_a_sale_that_the_figure_does_not_know_is_subtracted(told: Told) -> None:
