@@ -57,6 +57,8 @@ def sell(world: InventoryWorld, rng: random.Random) -> str:
     order = order_of(world, rng, number, sku, channel_id, quantity)
     with world.falling("delta"):
         placed = place_order(world.sandbox.world, order)
+    if placed:
+        world.sales.append(((sku, channel_id), quantity, world.clock.monotonic()))
     return f"CT-{number} sells {quantity} of {sku} {channel_id[:4]}" if placed else ""
 
 

@@ -21,6 +21,7 @@ from ct_mao_sync.cli.messages import read_nudges
 from ct_mao_sync.config import load_config
 from ct_mao_sync.engine.report import RunReport
 from ct_mao_sync.engine.values import Nudges
+from ct_mao_sync.sandbox.commercetools_import import Waiting, imports_of
 from ct_mao_sync.sandbox.commercetools_inventory import add_entry
 from ct_mao_sync.sandbox.commercetools_stock import channel_of, tracked_lines, true_quantity
 from ct_mao_sync.sandbox.core import Request, Response
@@ -66,6 +67,8 @@ create_missing = {create_missing}
 view_nets_backorders = {nets}
 """
 
+IMPORT_S = 120.0
+"""From planning an import to its being worked off, at most."""
 Place = tuple[str, str]
 """(SKU, channel id); "" = the entry without channel."""
 
@@ -127,6 +130,9 @@ class InventoryWorld(Stage):
 
     def set_up(self) -> None:
         self.falls: list[Fall] = []
+        self.sales: list[tuple[Place, int, float]] = []
+        """Sold units, and when (monotonic)."""
+        self.run_began = ""
         self.writes_of_run: list[Write] = []
         self.least_of_run: dict[Place, int] = {}
         self.most_sold: dict[str, int] = {}
@@ -362,6 +368,7 @@ class InventoryWorld(Stage):
         began_s, swept_before = self.clock.monotonic(), self._last_sweep()
         old = list(self.falls)
         self.hears = "nudges" in options
+        self.run_began = timestamp(self.shop_now())
         self.writes_of_run = []
         self.least_of_run = {}
         self._note_least()
@@ -413,7 +420,10 @@ class InventoryWorld(Stage):
         before, entries = self.shown(), self.entries()
         versions = {place: entry["version"] for place, entry in entries.items()}
         hidden = set(self.sandbox.world.ct.extra["entries"].hidden)
+        under_way = {each.operation["resourceKey"]: each.operation for each in self._waiting_imports()}
         response = dispatch(request)
+        for each in self._waiting_imports():
+            under_way.pop(each.operation["resourceKey"], None)
         if self.half_answers and request.path.startswith(AVAILABILITY):
             self.half_answers -= 1
             response = _spoilt(response, self.half_answers)
@@ -422,7 +432,8 @@ class InventoryWorld(Stage):
             offerable, sure = self.offerable(), self.surely_offerable()
             for place, quantity in after.items():
                 if quantity != before.get(place):
-                    self._note_write(Write(place, before.get(place), quantity), offerable, sure)
+                    done = under_way.get(self.entries()[place].get("key", ""))
+                    self._note_write(Write(place, before.get(place), quantity), offerable, sure, done)
         elif request.method == "POST" and "/inventory/" in request.path and response.status == 200:
             for place, entry in self.entries().items():
                 same = {**entry, "version": 0, "lastModifiedAt": ""} == {
@@ -434,7 +445,18 @@ class InventoryWorld(Stage):
                     raise Violation(f"{place} was written with what it had: {request.body!r}")
         return response
 
-    def _note_write(self, write: Write, offerable: Mapping[Place, int], sure: Mapping[Place, int]) -> None:
+    def _waiting_imports(self) -> list[Waiting]:
+        return list(imports_of(self.sandbox.world).waiting)
+
+    def _note_write(
+        self,
+        write: Write,
+        offerable: Mapping[Place, int],
+        sure: Mapping[Place, int],
+        imported: Mapping[str, Any] | None,
+    ) -> None:
+        """`imported`: the operation, where an import was worked off. It has no version: what was sold since
+        it was planned is written over, until the next run subtracts it (README)."""
         if self.bad_view == "inactive" and not self.hears:  # what was published before it was
             raise Violation(f"written from an inactive view: {write}")
         self.writes_of_run.append(write)
@@ -444,13 +466,19 @@ class InventoryWorld(Stage):
             told = Fall(write.place, free, self.step, self.clock.monotonic(), "orders")
             self.falls.append(told)
             most += free
+        if imported and raised and write.quantity > most:
+            planned_s = self.clock.monotonic() - IMPORT_S
+            over = sum(u for place, u, at_s in self.sales if place == write.place and at_s >= planned_s)
+            self.falls.append(Fall(write.place, over, self.step, self.clock.monotonic(), "delta"))
+            most += over
         if raised and write.quantity > most and write.quantity > 0:
             raise Violation(
                 f"I9: {write.place} was raised from {write.was} to {write.quantity}, MAO can promise "
                 f"{offerable[write.place]}, excused {self.excused(write.place)}"
             )
         least = min(sure[write.place], self.least_of_run.get(write.place, 0))
-        if write.quantity < least and not self.hears:  # its figure may be an old one
+        is_old = self.hears or (imported is not None and imported["createdAt"] < self.run_began)
+        if write.quantity < least and not is_old:
             raise Violation(
                 f"{write.place} was written as {write.quantity}, MAO can promise {least} and more"
             )
