@@ -160,6 +160,7 @@ class Processor:
         for change in changes:
             known = newest.get(change.entity)
             if known is None or change.version >= known.version:
+                newest.pop(change.entity, None)  # to its own place: the cursor of a cut goes past all before
                 newest[change.entity] = change
         entities = list(newest)
         self._pages += 1

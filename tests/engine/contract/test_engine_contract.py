@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from job_bench import NOW, Bench, CrashPlan
 from toy_job import DROPS_MAX, MALFORMED, NOTHING, Row, ToyJob
 
 from ct_mao_sync.engine.lock import job_lock
-from ct_mao_sync.engine.values import Desired, Outcome, Plan
+from ct_mao_sync.engine.values import Desired, Outcome, Page, Plan
 from ct_mao_sync.errors import LockHeld
 
 SETTLED = NOW - timedelta(seconds=5)
@@ -453,6 +454,25 @@ def test_a_limit_reached_at_the_end_of_a_page_resumes_with_the_next_one(bench: B
     report = bench.run(limit=100)
 
     assert (report.counts["unchanged"], report.counts["written"]) == (7, 4), "the fresh window only"
+
+
+def test_a_limit_passes_none_of_the_records_before_one_that_its_page_has_twice(bench: Bench) -> None:
+    class Repeating(ToyJob):
+        """r000 comes along with r002 once more."""
+
+        def read_page(self, scan: Any, since: Any, until: Any, cursor: str | None) -> Page:
+            page = super().read_page(scan, since, until, cursor)
+            again = [replace(self.shop.change("r000"), cursor="r002")] if (cursor or "") < "r002" else []
+            return replace(page, changes=[*page.changes, *again])
+
+    bench.job_type = Repeating
+    bench.put_many(3)
+    bench.later(minutes=30)
+
+    for _ in range(3):
+        bench.run(limit=1)
+
+    assert bench.values == bench.wanted()
 
 
 def test_a_change_behind_the_cursor_of_a_limited_run_is_not_lost(bench: Bench) -> None:
