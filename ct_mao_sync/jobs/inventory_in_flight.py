@@ -23,6 +23,7 @@ from ct_mao_sync.mapping.in_flight import (
     InFlightOrder,
     base_units_in_flight,
     changed_entries,
+    hold_back,
     judge_lines,
     units_of_order,
 )
@@ -80,6 +81,8 @@ class InFlightOrders:
         self._manhattan = manhattan
         self._item_units = item_units
         self._clock = clock
+        self._held: dict[tuple[str, str], int] = {}
+        """(SKU, channel id) -> units that MAO no longer shows as in flight, and that stay so for a moment."""
 
     def refresh(self, store: Store, *, settled_before: datetime, changed: Iterable[str] = ()) -> None:
         """New orders, then what became of those in MAO. `settled_before`: the beginning of the availability
@@ -91,21 +94,24 @@ class InFlightOrders:
         found = self._read_mao_orders(store, open_ids)
         lines = store.in_flight_lines(open_ids)
         lag = timedelta(seconds=self._config.manhattan.settle_seconds)
-        store.judge_in_flight(
-            judge_lines(
-                lines,
-                found,
-                settled_before=settled_before,
-                nets_backorders=self._config.inventory.view_nets_backorders,
-                lagging=store.sent_since(self._clock.now() - lag, open_ids),
-            )
+        judged = judge_lines(
+            lines,
+            found,
+            settled_before=settled_before,
+            nets_backorders=self._config.inventory.view_nets_backorders,
         )
+        kept, self._held = hold_back(lines, judged, store.sent_since(self._clock.now() - lag, open_ids))
+        store.judge_in_flight(kept)
 
     def sums(
         self, store: Store, skus: Iterable[str]
     ) -> tuple[dict[str, Decimal], dict[tuple[str, str], Decimal]]:
         """In flight in base units: by item, and by (item, channel id)."""
         return base_units_in_flight(store.in_flight_sums(skus), self._item_units)
+
+    def held_back(self) -> tuple[dict[str, Decimal], dict[tuple[str, str], Decimal]]:
+        """Of these sums what is to be looked at again by the next run, whether anything changes or not."""
+        return base_units_in_flight(self._held, self._item_units)
 
     def changed(self, store: Store) -> list[tuple[str, str]]:
         """Entries, as (SKU, channel id), that do not allow for what is in flight by now."""

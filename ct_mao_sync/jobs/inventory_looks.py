@@ -98,6 +98,7 @@ class EntryLooks:
         self._in_flight.refresh(store, settled_before=before, changed=changed_orders)
         skus = {sku for record in records for sku in (*self._item_units.skus_of(record.item), record.sku)}
         by_item, by_channel = self._in_flight.sums(store, skus)
+        held_items, held_channels = self._in_flight.held_back()
         marks = store.entry_marks([record.entity for record in records])
         importing = self._importing(store, records, readings)
         looks = {}
@@ -124,14 +125,20 @@ class EntryLooks:
                 may_import=self._imports is not None and entity not in self.by_rest,
             )
             looks[entity] = EntryLook(target, plan_entry(record, target, self._rules))
-            self._note(entity, looks[entity])
+            # What is held back counts as not allowed for: the next run looks at the entry again.
+            held = (
+                held_channels.get((record.item, record.channel_id), _ZERO)
+                if record.channel_key
+                else held_items.get(record.item, _ZERO)
+            )
+            self._note(entity, looks[entity], in_flight - held)
         self._note_other_wishes(looks, importing)
         return self._without_few_imports(records, looks)
 
-    def _note(self, entity: str, look: EntryLook) -> None:
+    def _note(self, entity: str, look: EntryLook, counted: Decimal) -> None:
         self._counted.pop(entity, None)
-        if look.target.in_flight:
-            self._counted[entity] = look.target.in_flight
+        if counted:
+            self._counted[entity] = counted
         if isinstance(look.planned, EntryPlan) and look.planned.kind == "missing":
             self._missing.add(entity)
 

@@ -7,7 +7,7 @@ count, whatever became of its export: a rejected export has sold its units like 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
@@ -104,16 +104,12 @@ def judge_lines(
     *,
     settled_before: datetime,
     nets_backorders: bool,
-    lagging: Set[str] = frozenset(),
 ) -> list[InFlightLine]:
     """The lines with what is uncounted now. `mao_orders` holds, by commercetools order id, the MAO orders
     that were looked up, None for one that is not there; a line whose order was not looked up stays.
 
     `settled_before`: the beginning of the availability read on MAO's clock, less the settle time. What
-    was acknowledged, or moved, after it may be missing from the figure and counts as in flight.
-
-    `lagging`: orders that were saved so recently that what was looked up may be older. Of these nothing is
-    taken for counted that was not before."""
+    was acknowledged, or moved, after it may be missing from the figure and counts as in flight."""
     judged = []
     for line in lines:
         if line.order_id in mao_orders or line.acked_at is None:
@@ -123,11 +119,26 @@ def judge_lines(
                 settled_before=settled_before,
                 nets_backorders=nets_backorders,
             )
-            if line.order_id in lagging:
-                units = max(units, line.uncounted)
             line = line if units == line.uncounted else replace(line, uncounted=units)
         judged.append(line)
     return judged
+
+
+def hold_back(
+    lines: Sequence[InFlightLine], judged: Sequence[InFlightLine], lagging: Set[str]
+) -> tuple[list[InFlightLine], dict[tuple[str, str], int]]:
+    """What is judged, but for `lagging` orders: they were saved so recently that what was looked up may be
+    older, and nothing of them is taken for counted that was not before. (SKU, channel id) -> units that are
+    held back for this reason."""
+    kept: list[InFlightLine] = []
+    held: dict[tuple[str, str], int] = {}
+    for before, line in zip(lines, judged, strict=True):
+        units = before.uncounted - line.uncounted
+        if line.order_id in lagging and units > 0:
+            held[line.sku, line.channel_id] = held.get((line.sku, line.channel_id), 0) + units
+        else:
+            kept.append(line)
+    return kept, held
 
 
 def uncounted_units(

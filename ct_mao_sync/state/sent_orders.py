@@ -26,9 +26,9 @@ class SentOrders(StateFile):
         return [row["entity"] for row in rows]
 
     def sent_since(self, moment: datetime, entities: Iterable[str]) -> set[str]:
-        """Of these the ones that were saved then or later, or may have been."""
-        since = [to_text(moment)]
-        rows = self._rows_in("SELECT entity FROM sent WHERE at >= ? AND entity IN", entities, since)
+        """Of these the ones that were saved then or later, or may have been; not those that MAO refused."""
+        sql = "SELECT entity FROM sent WHERE (at >= ? OR sending IS NOT NULL) AND entity IN"
+        rows = self._rows_in(sql, entities, [to_text(moment)])
         return {row["entity"] for row in rows}
 
     def sent_after(self, entity: str, count: int) -> list[str]:
@@ -60,8 +60,7 @@ class SentOrders(StateFile):
             VALUES (?, ?, 0, NULL, ?, ?, ?, ?)
             ON CONFLICT (entity) DO UPDATE SET
                 mao_order_id = excluded.mao_order_id, sending = excluded.sending,
-                sending_version = excluded.sending_version, sending_count = excluded.sending_count,
-                at = excluded.at
+                sending_version = excluded.sending_version, sending_count = excluded.sending_count
             """,
             values,
         )

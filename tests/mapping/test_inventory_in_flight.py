@@ -18,6 +18,7 @@ from ct_mao_sync.mapping.in_flight import (
     SoldLine,
     base_units_in_flight,
     changed_entries,
+    hold_back,
     judge_lines,
     uncounted_units,
     units_of_order,
@@ -320,23 +321,12 @@ def test_an_allocated_unit_that_falls_back_is_in_flight_again() -> None:
 
 def test_what_mao_shows_of_an_order_saved_a_moment_ago_may_be_what_it_was_before() -> None:
     """A unit that the shop added and the orders job has just told MAO of: its search does not show it yet."""
-    grown = replace(sold(5), uncounted=2)
-    taken_back = {"OrderLineCancelHistory": [{"CancelQuantity": 1}]}
-    as_before = {"OrderLine": [mao_line(detail("1000", 1), detail("2000", 3), quantity=4, **taken_back)]}
-    fallen_back = {"OrderLine": [mao_line(detail("1500", 3), detail("2000", 2))]}
+    grown, risen, other = replace(sold(5), uncounted=2), replace(sold(5), uncounted=1), sold(5)
+    fewer = replace(grown, uncounted=0)
+    more = replace(risen, uncounted=3)
 
-    def judged(mao_order: dict[str, Any]) -> int:
-        (line,) = judge_lines(
-            [grown],
-            {"order-1": mao_order},
-            settled_before=READ_AT,
-            nets_backorders=False,
-            lagging={"order-1"},
-        )
-        return line.uncounted
-
-    assert judged(as_before) == 2
-    assert judged(fallen_back) == 3
+    assert hold_back([grown, risen], [fewer, more], {"order-1"}) == ([more], {("SKU-1", grown.channel_id): 2})
+    assert hold_back([grown, other], [fewer, other], {"order-2"}) == ([fewer, other], {})
 
 
 # --- SKUs, items, units ------------------------------------------------------------------------------

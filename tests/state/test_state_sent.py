@@ -114,14 +114,22 @@ def test_an_adopted_order_has_a_base_at_once(store: Store) -> None:
     assert (row.version, row.base, row.candidates) == (3, {"UnitPrice": "10"}, ())
 
 
-def test_which_orders_were_saved_lately_counts_those_without_an_answer_too(store: Store) -> None:
+def test_which_orders_were_saved_lately_counts_those_without_an_answer_and_no_refused_ones(
+    store: Store,
+) -> None:
     later = NOW + timedelta(minutes=5)
     send(store, 3, "10")
-    store.mark_sending([Sending("order-2", "N-2", 1, {})], at=later)
+    store.acknowledge(["order-1"], at=NOW)
+    store.mark_sending([Sending("order-2", "N-2", 1, {})], at=NOW)
     asked = ["order-1", "order-2", "order-3"]
 
     assert store.sent_since(NOW, asked) == {"order-1", "order-2"}
-    assert store.sent_since(NOW + timedelta(minutes=1), asked) == {"order-2"}
+    assert store.sent_since(later, asked) == {"order-2"}
 
-    store.acknowledge(["order-1"], at=later)
-    assert store.sent_since(later, asked) == {"order-1", "order-2"}
+    store.mark_sending([Sending("order-1", "N-1", 4, {"UnitPrice": "11"})], at=later)
+    store.forget_sending(["order-1"])
+    assert store.sent_since(later, asked) == {"order-2"}
+
+    store.acknowledge(["order-2"], at=later)
+    assert store.sent_since(later, asked) == {"order-2"}
+    assert store.sent_since(later + timedelta(seconds=1), asked) == set()
