@@ -68,7 +68,7 @@ class Prepared:
     due: Mapping[str, float] = field(default_factory=dict)
     """Entities that have to wait, and until when (monotonic)."""
     entities: set[str] = field(default_factory=set)
-    """Of all its changes, and of late records that are applied with it."""
+    """Of its changes that could be read, and of late records that are applied with it."""
     number: int = 0
     """Counts the pages of a run."""
     read_beside: Set[str] = frozenset()
@@ -173,7 +173,7 @@ class Processor:
             waiting=self.store.waiting(self.job.name, entities) if origin == "window" else {},
             bases=self.job.load_bases(self.store, entities),
             cursor=cursor,
-            entities=set(entities),
+            entities={change.entity for change in newest.values() if change.rejection is None},
             number=self._pages,
             read_beside=beside,
         )

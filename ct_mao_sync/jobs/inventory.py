@@ -183,13 +183,13 @@ class InventoryJob:
     ) -> dict[str, EntryLook]:
         if not wanted:
             return {}
+        records = [desired.record for desired in wanted]
         readings = [targets[desired.entity] for desired in wanted]
-        return self._looks.complete(
-            store,
-            [desired.record for desired in wanted],
-            readings,
-            changed_orders=self._source.take_changed_orders(),
-        )
+        changed = self._source.take_changed_orders()
+        # Before an entry rises they are asked for again: a search may have shown what they were before.
+        rising = self._looks.rising(records, readings)
+        changed |= self._source.changed_orders_of(each.item for each in rising)
+        return self._looks.complete(store, records, readings, changed_orders=changed)
 
     def guard(
         self,

@@ -166,6 +166,14 @@ class EntryLooks:
             if delay_s > 0 and self._could_rise(record, reading)
         }
 
+    def rising(
+        self, records: Sequence[EntryWanted], readings: Sequence[EntryReading]
+    ) -> Sequence[EntryWanted]:
+        """Those that could be raised."""
+        return [
+            record for record, read in zip(records, readings, strict=True) if self._could_rise(record, read)
+        ]
+
     def _could_rise(self, record: EntryWanted, reading: EntryReading) -> bool:
         entry, figure = reading.entry, reading.figure
         if isinstance(figure, Rejection) or isinstance(entry, Rejection):

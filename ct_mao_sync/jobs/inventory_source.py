@@ -65,6 +65,8 @@ class InventorySource:
         self._locations = locations
         self._sweep_due = sweep_due
         self._changed_orders: set[str] = set()
+        self._changed_of: dict[str, set[str]] = {}
+        """Item -> MAO orders of it that changed, of the whole run."""
         self._pages: Counter[str] = Counter()
         """Read by this run, by pass."""
 
@@ -80,6 +82,10 @@ class InventorySource:
         changed = set(self._changed_orders)
         self._changed_orders -= changed  # the reading thread may be adding more
         return changed
+
+    def changed_orders_of(self, items: Iterable[str]) -> set[str]:
+        """MAO orders of these items that this run found to have changed, judged or not."""
+        return {order for item in items for order in self._changed_of.get(item, ())}
 
     def passes(self, now: datetime) -> Sequence[Pass]:
         oms = self._config.manhattan
@@ -155,6 +161,9 @@ class InventorySource:
         )
         self._changed_orders.update(_texts(page.rows, "OrderId"))
         lines = [line for row in page.rows for line in row.get("OrderLine") or ()]
+        for row in page.rows:
+            for item in _texts(row.get("OrderLine") or (), "ItemId"):
+                self._changed_of.setdefault(item, set()).update(_texts([row], "OrderId"))
         return page, _texts(lines, "ItemId"), []
 
     def _read_assortment(self, since: datetime, cursor: str | None) -> tuple[Any, list[str], list[Change]]:

@@ -67,3 +67,28 @@ def test_a_sale_that_the_figure_of_a_later_page_knows_is_still_subtracted_from_a
 
     assert stocked.promised()[early] == 51
     assert max([*offered, stocked.shown()[early]]) <= 51
+
+
+def test_what_fell_back_in_mao_a_moment_ago_is_asked_for_again_before_its_entry_rises(tmp_path: Path) -> None:
+    """The other entries of the item do not wait, and when they are looked at MAO's search does not show yet
+    that the units are free again."""
+    stocked = Stocked(tmp_path, "location", items=1, search_lag_s=5.0)
+    location = next(iter(LOCATIONS))
+    channels = {row["key"]: row["id"] for row in stocked.world.ct.channels.values()}
+    entry = (EARLY, channels[LOCATIONS[location]])
+    set_supply(stocked.world, EARLY, location, 50)
+    stocked.bench.clock.advance(60)
+    stocked.sync()
+    place_order(stocked.world, order_for(stocked, 7001, EARLY, 4, entry[1]))
+    stocked.bench.clock.advance(30)
+    stocked.sync("orders")
+    lifecycle = stocked.bench.sandbox.manhattan.lifecycle
+    lifecycle.allocate("CT-7001", location=location)
+    stocked.bench.clock.advance(200)
+    stocked.sync()
+    assert (stocked.promised()[entry], stocked.shown()[entry]) == (46, 46)
+
+    lifecycle.deallocate("CT-7001")
+    stocked.sync()
+
+    assert (stocked.promised()[entry], stocked.shown()[entry]) == (50, 46)
