@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(
         f"latency {options.latency:g} ms, {options.workers} workers, 100 items an availability request; "
         f"{options.entries} entries, {options.rest_entries} for REST, so that it stays minutes; "
-        "raise_delay_seconds = 0, which else adds up to 10 s a page"
+        "raise_delay_seconds = 0, which else adds about 10 s to a run"
     )
     print_table(rows)
     return 0
