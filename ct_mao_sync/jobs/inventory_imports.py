@@ -94,6 +94,7 @@ class ImportWriter:
         self._container_of: dict[str, str] = {}
         """Entity -> where its import is to go."""
         self._lock = threading.Lock()
+        self._making = threading.Lock()
         self._unanswered = 0
         # A run that was killed, or whose state is lost, may have left what no row tells.
         self._may_be_others = not store.last_runs("inventory", 1) or bool(store.unfinished_run("inventory"))
@@ -220,7 +221,9 @@ class ImportWriter:
         ]
 
     def _ensure_container(self, container: str) -> None:
-        with self._lock:
+        if container in self._ready:
+            return  # whoever writes there does not wait for one that is being made
+        with self._making:
             if container not in self._ready:
                 self._client.ensure_container(container)
                 self._ready.add(container)
