@@ -1,4 +1,4 @@
-"""One page of changes: map, skip, read targets, guard, plan, apply, and commit what came of it.
+"""One page of changes: guard, plan, apply, and commit what came of it.
 
 The main thread owns the state; workers plan and write and never touch it. While the records of one page
 are applied, the next page and its targets are read, and its first records follow when the last ones of this
@@ -9,104 +9,28 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from typing import Any, Literal
+from typing import Any
 
-from ct_mao_sync.engine import correlation
 from ct_mao_sync.engine.clock import Clock
 from ct_mao_sync.engine.commit import Committer
 from ct_mao_sync.engine.executor import Executor
 from ct_mao_sync.engine.failures import HeldFailures
 from ct_mao_sync.engine.gate import Gate
+from ct_mao_sync.engine.intake import outcome_of
 from ct_mao_sync.engine.job import Job
 from ct_mao_sync.engine.late import Late, LateRecord
+from ct_mao_sync.engine.page import Again, Group, Prepared
 from ct_mao_sync.engine.report import Progress, RunReport
-from ct_mao_sync.engine.values import Change, Desired, Outcome, Plan, Settled, Skip
-from ct_mao_sync.errors import (
-    OutcomeUnknown,
-    Problem,
-    RecordRejected,
-    Rejection,
-    SyncError,
-    VersionConflict,
-)
+from ct_mao_sync.engine.values import Desired, Outcome, Settled
+from ct_mao_sync.engine.worker import Worker
+from ct_mao_sync.errors import SyncError
 
-Origin = Literal["window", "sweep", "given", "retry"]
-
-CONFLICT_TRIES_MAX = 10
-SERVER_ERROR_TRIES_MAX = 5
 INTENDED_AT_ONCE = 50
 """Groups whose coming writes are remembered in one transaction."""
-DIFFERENCE_LENGTH_MAX = 400
-BACKOFF_FIRST_S = 0.2
-BACKOFF_MAX_S = 5.0
-
-
-@dataclass(slots=True)
-class Prepared:
-    """One page between reading and applying."""
-
-    origin: Origin = "window"
-    changes: Sequence[Change] = ()
-    """One for each entity, the newest."""
-    digests: Mapping[str, str] = field(default_factory=dict)
-    """Of the states applied last."""
-    waiting: Mapping[str, Any] = field(default_factory=dict)
-    """Their dead letters."""
-    wanted: list[Desired] = field(default_factory=list)
-    outcomes: list[Outcome] = field(default_factory=list)
-    """Of changes that need no target."""
-    bases: Mapping[str, Any] = field(default_factory=dict)
-    targets: Mapping[str, Any] = field(default_factory=dict)
-    cursor: str | None = None
-    """Where to go on after this page; the id of the last change that is in it."""
-    cut: bool = False
-    """`--limit` was reached in the middle of the page."""
-    due: Mapping[str, float] = field(default_factory=dict)
-    """Entities that have to wait, and until when (monotonic)."""
-    entities: set[str] = field(default_factory=set)
-    """Of its changes that could be read, and of late records that are applied with it."""
-    number: int = 0
-    """Counts the pages of a run."""
-    read_beside: Set[str] = frozenset()
-    """Entities of the page that was applied while the targets of this one were read."""
-    may_overlap: bool = True
-    """See Pass.pages_overlap."""
-    begun: bool = False
-    failed: SyncError | None = None
-    """Of its beginning beside the page before, whose records are finished first."""
-    fresh: deque[_Group] = field(default_factory=deque)
-    """Groups whose writes are not written down yet."""
-    queue: deque[_Group] = field(default_factory=deque)
-    """Groups for the next idle worker."""
-    under_way: int = 0
-    """Groups that a worker has."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """What one worker plans and applies together."""
-
-    wanted: Sequence[Desired]
-    targets: Mapping[str, Any]
-    bases: Mapping[str, Any]
-    tries: int
-    done: tuple[str, ...] = ()
-    """Audit lines of what earlier tries have written."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Again:
-    """Somebody else was faster, or no answer came: to be read and planned again."""
-
-    wanted: Desired
-    target: Any
-    tries: int
-    error: SyncError
-    done: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -120,115 +44,26 @@ class Processor:
     gate: Gate
     committer: Committer
     report: RunReport
-    mapping_digest: str
-    limit: int | None = None
     allow: frozenset[str] = frozenset()
     progress: Progress | None = None
     stopping: Callable[[], bool] = lambda: False
     rng: random.Random = field(default_factory=random.Random)
-    _handled: dict[str, int] = field(default_factory=dict)
-    """Entities that this run retried, with the version they had."""
     _pending: dict[str, int] = field(default_factory=dict)
     """Entities that this run has counted as pending, and how often."""
     _rejected: dict[str, str] = field(default_factory=dict)
     """Entities that this run has rejected, and the code."""
-    _actionable: int = 0
     _totals: dict[str, int] = field(default_factory=dict)
     _failures: HeldFailures = field(init=False)
+    _worker: Worker = field(init=False)
     _running: dict[Future[Any], Prepared] = field(default_factory=dict)
     """Groups that a worker has, of this page and of the next one."""
     _done: SimpleQueue[Future[Any]] = field(default_factory=SimpleQueue)
     """In the order of completion."""
     late: Late = field(default_factory=Late)
-    _pages: int = 0
 
     def __post_init__(self) -> None:
         self._failures = HeldFailures(self.job.name, self.job.target)
-
-    # ---- before the targets are read -------------------------------------------------------------
-
-    def prepare(
-        self,
-        changes: Sequence[Change],
-        origin: Origin,
-        cursor: str | None,
-        beside: Set[str] = frozenset(),
-    ) -> Prepared:
-        """In the main thread: what the state knows of the changes of a page. `beside`: entities of the page
-        that is being applied; which state of those will be the last one nobody knows yet."""
-        newest: dict[str, Change] = {}
-        for change in changes:
-            known = newest.get(change.entity)
-            if known is None or change.version >= known.version:
-                newest.pop(change.entity, None)  # to its own place: the cursor of a cut goes past all before
-                newest[change.entity] = change
-        entities = list(newest)
-        self._pages += 1
-        by_digest = origin == "window" and self.job.skips_by_digest
-        settled = [entity for entity in entities if entity not in beside]
-        return Prepared(
-            origin,
-            list(newest.values()),
-            digests=self.store.digests(self.job.name, settled) if by_digest else {},
-            waiting=self.store.waiting(self.job.name, entities) if origin == "window" else {},
-            bases=self.job.load_bases(self.store, entities),
-            cursor=cursor,
-            entities={change.entity for change in newest.values() if change.rejection is None},
-            number=self._pages,
-            read_beside=beside,
-        )
-
-    def read_targets(self, page: Prepared) -> Prepared:
-        """Map the changes, leave out what needs no look at the target, and read the targets of the rest.
-        May run in a reading thread, so that the workers are not kept waiting meanwhile."""
-        self._map_page(page)
-        if page.wanted:
-            page.targets = self.job.read_targets(page.wanted, page.bases)
-            page.due = self.job.due(page.wanted, page.targets)
-        return page
-
-    def _map_page(self, page: Prepared) -> None:
-        last: str | None = None
-        for change in page.changes:
-            if page.origin != "window":
-                self._handled[change.entity] = change.version
-            elif change.version and self._handled.get(change.entity) == change.version:
-                last = change.cursor  # this run has dealt with it already, as a retry
-                continue
-            dead = page.waiting.get(change.entity)
-            if dead and dead.covers(change.version, self.mapping_digest):
-                page.outcomes.append(_skipped(change, f"waiting as dead letter {dead.id}"))
-                last = change.cursor
-                continue
-            mapped = self._map(change, page.bases.get(change.entity))
-            if isinstance(mapped, Outcome):
-                page.outcomes.append(mapped)
-            elif page.digests.get(change.entity) == mapped.digest:
-                page.outcomes.append(_outcome(mapped, "unchanged"))
-            elif self.limit is not None and self._actionable >= self.limit:
-                page.cut = True
-                break
-            else:
-                self._actionable += 1
-                page.wanted.append(mapped)
-            last = change.cursor
-        page.changes = ()  # the source's documents are large
-        if page.cut:
-            page.cursor = last
-
-    def _map(self, change: Change, base: Any) -> Desired | Outcome:
-        if change.rejection is not None:
-            return Outcome(
-                change.entity, change.label, "rejected", change.version, rejection=change.rejection
-            )
-        if change.record is None:
-            return _skipped(change, "gone at the source")
-        mapped = self.job.map(change, base)
-        if isinstance(mapped, Rejection):
-            return Outcome(change.entity, change.label, "rejected", change.version, rejection=mapped)
-        if isinstance(mapped, Skip):
-            return _skipped(change, mapped.reason)
-        return mapped
+        self._worker = Worker(self.job, self.clock, self.gate, self.rng)
 
     # ---- applying --------------------------------------------------------------------------------
 
@@ -279,7 +114,7 @@ class Processor:
                 of.under_way -= 1
                 try:
                     for result in future.result():
-                        if isinstance(result, _Again):
+                        if isinstance(result, Again):
                             self._once_more(of, result)
                         else:
                             self._take(result)
@@ -363,14 +198,14 @@ class Processor:
         for wanted in records:
             if wanted.entity in held:
                 self.report.held_back += wanted.entity not in self._rejected
-                self._take(_outcome(wanted, "rejected", rejection=held[wanted.entity]))
+                self._take(outcome_of(wanted, "rejected", rejection=held[wanted.entity]))
             else:
                 ready.append(wanted)
         groups = self.job.groups([(wanted, targets.get(wanted.entity)) for wanted in ready])
         if sorted(w.entity for group in groups for w in group) != sorted(w.entity for w in ready):
             raise RuntimeError(f"the groups of {self.job.name} are not the records of the page")
         page.fresh.extend(
-            _Group(
+            Group(
                 group,
                 {w.entity: targets.get(w.entity) for w in group},
                 {w.entity: bases.get(w.entity) for w in group},
@@ -410,7 +245,7 @@ class Processor:
         if page.fresh and len(page.queue) < room:
             page.queue.extend(self._intend_some(page.fresh))
         for _ in range(min(room, len(page.queue))):
-            future = self.executor.submit(self._work, page.queue.popleft())
+            future = self.executor.submit(self._worker.work, page.queue.popleft())
             self._running[future] = page
             page.under_way += 1
             future.add_done_callback(self._done.put)
@@ -439,7 +274,7 @@ class Processor:
         self.report.counts["pending"] -= seen
         return seen
 
-    def _intend_some(self, fresh: deque[_Group]) -> list[_Group]:
+    def _intend_some(self, fresh: deque[Group]) -> list[Group]:
         """Takes the next groups: as many as can be written down without keeping the workers waiting."""
         taken = [fresh.popleft() for _ in range(min(len(fresh), INTENDED_AT_ONCE))]
         self._intend([(w, group.targets.get(w.entity)) for group in taken for w in group.wanted])
@@ -455,7 +290,7 @@ class Processor:
                 self.store.forget_processed(self.job.name, [desired.entity for desired, _ in wanted])
             self.job.intend(self.store, wanted, self.clock.now())
 
-    def _once_more(self, page: Prepared, again: _Again) -> None:
+    def _once_more(self, page: Prepared, again: Again) -> None:
         """Main thread: what was on its way is part of the base now."""
         wanted = again.wanted
         base = self.job.load_bases(self.store, [wanted.entity]).get(wanted.entity)
@@ -466,101 +301,11 @@ class Processor:
         else:
             page.queue.append(self._begin_again(record))
 
-    def _begin_again(self, record: LateRecord) -> _Group:
+    def _begin_again(self, record: LateRecord) -> Group:
         wanted = record.wanted
         targets = self.job.complete_targets(self.store, [wanted], {wanted.entity: record.target})
         self._intend([(wanted, targets[wanted.entity])])
-        return _Group([wanted], targets, {wanted.entity: record.base}, record.tries, record.done)
-
-    def _work(self, group: _Group) -> list[Outcome | _Again]:
-        """In a worker: plan and apply a group."""
-        return [_after(group.done, result) for result in self._apply_group(group)]
-
-    def _apply_group(self, group: _Group) -> list[Outcome | _Again]:
-        targets, bases, tries = group.targets, group.bases, group.tries
-        results: list[Outcome | _Again] = []
-        plans: list[Plan] = []
-        by_entity: dict[str, Desired] = {}
-        for wanted in group.wanted:
-            planned = self.job.plan(wanted, targets.get(wanted.entity), bases.get(wanted.entity))
-            attempted = tries > 0
-            if isinstance(planned, Rejection):
-                results.append(_outcome(wanted, "rejected", rejection=planned, attempted=attempted))
-            elif isinstance(planned, Skip):
-                skipped = _outcome(wanted, "skipped", reason=planned.reason, attempted=attempted)
-                results.append(replace(skipped, digest="") if planned.outdated else skipped)
-            elif not planned.writes:
-                kind = "rejected" if planned.rejection else "pending" if planned.pending else "unchanged"
-                results.append(
-                    _outcome(
-                        wanted,
-                        kind,
-                        state=planned.state,
-                        rejection=planned.rejection,
-                        attempted=attempted,
-                    )
-                )
-            elif self.gate.opens_for(planned):
-                plans.append(planned)
-                by_entity[wanted.entity] = wanted
-            else:
-                kind = "rejected" if planned.rejection else "written"
-                results.append(_outcome(wanted, kind, reason="dry run", rejection=planned.rejection))
-        if plans:
-            try:
-                with correlation.collected() as requests:
-                    applied = self.job.apply(plans)
-                results.extend(
-                    replace(
-                        _with_difference(outcome, plans),
-                        version=by_entity[outcome.entity].version,
-                        digest=by_entity[outcome.entity].digest,
-                        personal=by_entity[outcome.entity].personal,
-                        correlation_ids=tuple(requests),
-                        attempted=True,
-                    )
-                    for outcome in applied
-                )
-            except (VersionConflict, OutcomeUnknown) as error:
-                results.extend(
-                    _after(error.done, self._read_again(by_entity[p.entity], bases, tries + 1, error))
-                    for p in plans
-                )
-            except RecordRejected as error:
-                results.extend(
-                    _outcome(
-                        by_entity[p.entity],
-                        "rejected",
-                        rejection=error.problem.with_context(difference=_difference(p)),
-                        target_failure=True,
-                        attempted=True,
-                    )
-                    for p in plans
-                )
-        return results
-
-    def _read_again(
-        self, wanted: Desired, bases: Mapping[str, Any], tries: int, error: SyncError
-    ) -> Outcome | _Again:
-        status = error.problem.context.get("status", 0)
-        server_error = isinstance(error, OutcomeUnknown) and isinstance(status, int) and status >= 500
-        if tries >= (SERVER_ERROR_TRIES_MAX if server_error else CONFLICT_TRIES_MAX):
-            return _outcome(
-                wanted,
-                "rejected",
-                rejection=_given_up(wanted, error, tries, self.job),
-                target_failure=True,
-                attempted=True,
-            )
-        pause_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** (tries - 1))
-        self.clock.sleep(pause_s * self.rng.uniform(0.5, 1.0))
-        changes = self.job.read_entities([wanted.entity])
-        change = changes[0] if changes else Change(wanted.entity, wanted.label, wanted.version)
-        mapped = self._map(change, bases.get(wanted.entity))
-        if isinstance(mapped, Outcome):
-            return replace(mapped, attempted=True)
-        target = self.job.read_target_again(mapped, bases.get(wanted.entity))
-        return _Again(mapped, target, tries, error)
+        return Group([wanted], targets, {wanted.entity: record.base}, record.tries, record.done)
 
     # ---- outcomes --------------------------------------------------------------------------------
 
@@ -589,52 +334,3 @@ class Processor:
         known = self._rejected.get(outcome.entity)
         self._rejected[outcome.entity] = outcome.rejection.code
         return known == outcome.rejection.code and outcome.state is None and not outcome.writes
-
-
-def _outcome(wanted: Desired, kind: Any, **more: Any) -> Outcome:
-    return Outcome(
-        wanted.entity, wanted.label, kind, wanted.version, wanted.digest, personal=wanted.personal, **more
-    )
-
-
-def _after(done: tuple[str, ...], result: Outcome | _Again) -> Outcome | _Again:
-    """A result, with what earlier tries have written of it."""
-    if not done:
-        return result
-    if isinstance(result, _Again):
-        return replace(result, done=(*done, *result.done))
-    kind = "written" if result.kind == "unchanged" else result.kind
-    return replace(result, kind=kind, writes=(*done, *result.writes))
-
-
-def _with_difference(outcome: Outcome, plans: Sequence[Plan]) -> Outcome:
-    """What was to be written, told with its refusal."""
-    if outcome.rejection is None:
-        return outcome
-    plan = next((plan for plan in plans if plan.entity == outcome.entity), None)
-    if plan is None:
-        return outcome
-    return replace(outcome, rejection=outcome.rejection.with_context(difference=_difference(plan)))
-
-
-def _difference(plan: Plan) -> str:
-    text = "; ".join(plan.summary)
-    return text if len(text) <= DIFFERENCE_LENGTH_MAX else text[: DIFFERENCE_LENGTH_MAX - 1] + "…"
-
-
-def _skipped(change: Change, reason: str) -> Outcome:
-    return Outcome(change.entity, change.label, "skipped", change.version, reason=reason)
-
-
-def _given_up(wanted: Desired, error: SyncError, tries: int, job: Job) -> Problem:
-    if isinstance(error, VersionConflict):
-        code, what = "conflict", f"somebody else was faster each of {tries} times"
-    else:
-        code, what = "target-failed", f"{tries} tries and no good answer"
-    return Rejection(
-        code=code,
-        message=f"{wanted.label}: not written to {job.target}, {what}: {error.problem.message}",
-        hint="it is tried again by the next runs; at once: "
-        f"ct-mao-sync replay-errors --entity {wanted.entity}",
-        context=error.problem.context,
-    )

@@ -15,8 +15,10 @@ from ct_mao_sync.engine.clock import Clock
 from ct_mao_sync.engine.commit import Committer
 from ct_mao_sync.engine.executor import Executor
 from ct_mao_sync.engine.gate import Gate
+from ct_mao_sync.engine.intake import Intake
 from ct_mao_sync.engine.job import Job, Pass
-from ct_mao_sync.engine.process import Origin, Prepared, Processor
+from ct_mao_sync.engine.page import Origin, Prepared
+from ct_mao_sync.engine.process import Processor
 from ct_mao_sync.engine.report import Progress, RunReport
 from ct_mao_sync.engine.rows import Checkpoint
 from ct_mao_sync.engine.values import Nudges, Outcome, Page, Settled
@@ -83,6 +85,7 @@ class Run:
         self._gate = Gate(dry_run=options.dry_run, job=job.name, run=run)
         self.report = RunReport(job.name, run, clock.now(), dry_run=options.dry_run)
         self._committer = Committer(job, store, clock, run, mapping_digest, redact, dry_run=options.dry_run)
+        self._intake = Intake(job, store, mapping_digest, options.limit)
         self._processor = Processor(
             job,
             store,
@@ -91,8 +94,6 @@ class Run:
             self._gate,
             self._committer,
             self.report,
-            mapping_digest,
-            limit=options.limit,
             allow=options.allow,
             progress=progress,
             stopping=stopping,
@@ -199,7 +200,7 @@ class Run:
         self._reject([("", fault) for fault in nudges.faults])
         for changes, missing in self._job.read_nudged(nudges):
             self._reject(missing)
-            page = self._processor.prepare(changes, "given", None)
+            page = self._intake.prepare(changes, "given", None)
             self._process(page)
             if page.cut or self._stopping():
                 return
@@ -223,10 +224,10 @@ class Run:
             if self._stopping():
                 return
             changes = self._job.read_entities(entities[start : start + RETRY_PAGE])
-            self._process(self._processor.prepare(changes, "retry", None))
+            self._process(self._intake.prepare(changes, "retry", None))
 
     def _process(self, page: Prepared) -> None:
-        self._processor.read_targets(page)
+        self._intake.read_targets(page)
         self._processor.apply(page)
         self._processor.apply_late()
         self._processor.finish_page()
@@ -395,10 +396,10 @@ class _ReadAhead:
 
     def _got(self, page: Page) -> None:
         origin: Origin = "sweep" if self._scan.name.startswith("sweep") else "window"
-        prepared = self._run._processor.prepare(page.changes, origin, page.cursor, self._present)
+        prepared = self._run._intake.prepare(page.changes, origin, page.cursor, self._present)
         prepared.may_overlap = self._scan.pages_overlap
         self._prepared = (prepared, page.cursor is None)
-        self._targets_future = self._submit(self._run._processor.read_targets, prepared)
+        self._targets_future = self._submit(self._run._intake.read_targets, prepared)
         if self._far and page.cursor is not None:
             self._start(page.cursor)
 
