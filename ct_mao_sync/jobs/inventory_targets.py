@@ -10,7 +10,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Any, TypeVar
 
@@ -32,6 +33,8 @@ from ct_mao_sync.mapping.locations import Locations
 from ct_mao_sync.mapping.message_figures import MessageFigures
 from ct_mao_sync.state.imports import EntryMark
 
+# A moment on MAO's clock that its `Date` header tells is a whole second.
+_SAME_MOMENT = timedelta(seconds=1)
 T = TypeVar("T")
 Submit = Callable[..., Future[Any]]
 
@@ -92,35 +95,39 @@ class InventoryTargets:
         """Entries, then availability. `marks`: what is known of the entries. Raises RunStopped for a view
         that cannot be relied on."""
         entries, read_s = self._read_entries(list(dict.fromkeys(each.sku for each in wanted)))
-        told = self._told_by_messages(wanted, marks)
+        channel_ids = self.channel_ids()
+
+        def entry_of(each: EntryWanted) -> EntryState | Rejection | None:
+            return entries.get((each.sku, channel_ids.get(each.channel_key, "") if each.channel_key else ""))
+
+        told = self._told_by_messages(wanted, marks, entry_of)
         network = [each for each in wanted if not each.channel_key and each.entity not in told]
         located = [each for each in wanted if each.channel_key and each.entity not in told]
         figures: dict[str, tuple[Figure | Rejection, datetime | None]] = dict(told)
         figures.update(self._read_network(network))
         figures.update(self._read_located(located))
-        channel_ids = self.channel_ids()
         readings = {}
         for each in wanted:
-            channel_id = channel_ids.get(each.channel_key, "") if each.channel_key else ""
             figure, began_at = figures[each.entity]
             readings[each.entity] = EntryReading(
-                entries.get((each.sku, channel_id)), figure, read_s, began_at, each.entity in told
+                entry_of(each), figure, read_s, began_at, each.entity in told
             )
         return readings
 
     def _told_by_messages(
-        self, wanted: Sequence[EntryWanted], marks: Mapping[str, EntryMark | None]
+        self,
+        wanted: Sequence[EntryWanted],
+        marks: Mapping[str, EntryMark | None],
+        entry_of: Callable[[EntryWanted], EntryState | Rejection | None],
     ) -> dict[str, tuple[Figure | Rejection, datetime | None]]:
-        """A message may be old: where nobody knows how new the figure of an entry is, MAO is asked."""
+        """What messages say of these, where it is known that they are not too old to raise the entry."""
         found: dict[str, tuple[Figure | Rejection, datetime | None]] = {}
         for each in wanted if self.message_figures else ():
             assert self.message_figures is not None
-            mark = marks.get(each.entity)
-            if mark is None or mark.figure_at is None:
-                continue
             figure = self.message_figures.of_entry(each.item, each.channel_key)
-            if figure is not None:
-                found[each.entity] = (figure, figure.at if isinstance(figure, Figure) else None)
+            if figure is None or is_to_be_asked(figure, marks.get(each.entity), entry_of(each), each.units):
+                continue
+            found[each.entity] = (figure, figure.at if isinstance(figure, Figure) else None)
         return found
 
     def _read_entries(
@@ -218,6 +225,22 @@ class InventoryTargets:
             return [read(chunks[0])]
         futures = [self._submit(read, chunk) for chunk in chunks]
         return [future.result() for future in futures]
+
+
+def is_to_be_asked(
+    figure: Figure | Rejection,
+    mark: EntryMark | None,
+    entry: EntryState | Rejection | None,
+    units: Decimal,
+) -> bool:
+    """Whether MAO has to tell its present figure, because that of a message may be older than the one that
+    the entry shows: nothing is known of that one, or both are of about the same moment and it would rise."""
+    if mark is None or mark.figure_at is None:
+        return True
+    if isinstance(figure, Rejection) or isinstance(entry, Rejection) or figure.at is None:
+        return False
+    rises = figure.is_infinite or figure.quantity > (entry.quantity_on_stock if entry else 0) * units
+    return rises and timedelta(0) <= figure.at - mark.figure_at <= _SAME_MOMENT
 
 
 def _refused(problem: Problem) -> Rejection:

@@ -49,8 +49,6 @@ __all__ = [
 QUANTITY_ON_STOCK_MAX = 2**53
 # A next date this close to the figure's own moment is "now", not a restock.
 _RESTOCK_AHEAD = timedelta(minutes=1)
-# A moment on MAO's clock that its `Date` header tells is a whole second.
-_SAME_MOMENT = timedelta(seconds=1)
 _ZERO = Decimal(0)
 _ONE = Decimal(1)
 DROPS_ALWAYS_ALLOWED = 20
@@ -176,7 +174,7 @@ def plan_entry(wanted: EntryWanted, target: EntryTarget, rules: InventoryRules) 
     was = None if entry is None else entry.quantity_on_stock
     if target.pending_import:
         return EntryPlan(entity, "pending", quantity, was, reason="an import is not settled yet")
-    if target.last_figure_at is not None and _is_outdated(figure, target.last_figure_at, quantity, was):
+    if target.last_figure_at is not None and (figure.at is None or figure.at < target.last_figure_at):
         return EntryPlan(entity, "outdated", quantity, was, reason="a newer figure is known")
     restock = _restock(figure) if figure.next_at is not None and rules.restock_date else None
     if entry is None or was is None:
@@ -286,14 +284,6 @@ def _plan_missing(
             counters_type_id=rules.counters_type_id,
         )
     return EntryPlan(wanted.entity, "write", quantity, None, (write,))
-
-
-def _is_outdated(figure: Figure, last_at: datetime, quantity: int, was: int | None) -> bool:
-    """Of two figures of about the same moment nobody knows which is newer: then the smaller one holds."""
-    if figure.at is None:
-        return True
-    rises = quantity > (was or 0)
-    return figure.at < last_at or (rises and figure.at <= last_at + _SAME_MOMENT)
 
 
 def _may_raise(target: EntryTarget, rules: InventoryRules) -> bool:

@@ -149,6 +149,24 @@ def test_where_nobody_knows_how_old_a_figure_is_mao_is_asked(told: Told) -> None
     assert told.asked() >= 1
 
 
+def test_a_figure_of_the_moment_of_the_last_one_raises_nothing_unasked(network: Told) -> None:
+    """Nobody knows which of the two is newer."""
+    for place in LOCATIONS:
+        set_supply(network.world, "ITEM-000002", place, 5)
+    network.bench.clock.advance(60)
+    stale = network.full()
+    for place in LOCATIONS:
+        set_supply(network.world, "ITEM-000002", place, 1)
+    network.sync(given=("ITEM-000002",))
+    in_line = network.shown()
+    assert in_line["ITEM-000002", ""] < 5 * len(LOCATIONS)
+
+    network.tell(*stale)
+
+    assert network.shown() == in_line
+    assert network.asked() == 1
+
+
 def test_no_row_at_all_is_a_figure_of_the_moment_it_was_asked_for(tmp_path: Path) -> None:
     """It tells no moment itself, and a message from before is older all the same."""
     told = Told(tmp_path, "location")

@@ -324,26 +324,12 @@ def test_an_entry_with_an_import_under_way_is_not_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("later_s", "lowered", "raised"),
-    [
-        (-1, "outdated", "outdated"),
-        (None, "outdated", "outdated"),
-        (0, "write", "outdated"),
-        (1, "write", "outdated"),
-        (2, "write", "write"),
-    ],
+    ("at", "kind"), [(AT - timedelta(seconds=1), "outdated"), (None, "outdated"), (AT, "write")]
 )
-def test_a_message_older_than_the_last_figure_is_ignored(
-    later_s: int | None, lowered: str, raised: str
-) -> None:
-    """Of about the same moment the smaller figure holds."""
-    at = None if later_s is None else AT + timedelta(seconds=later_s)
+def test_a_message_older_than_the_last_figure_is_ignored(at: datetime | None, kind: str) -> None:
+    read = replace(target(10, 4, last_figure_at=AT), figure=replace(figure(4), at=at))
 
-    def kind(atc: int) -> str:
-        read = replace(target(10, atc, last_figure_at=AT), figure=replace(figure(atc), at=at))
-        return planned(read=read).kind
-
-    assert (kind(4), kind(14)) == (lowered, raised)
+    assert planned(read=read).kind == kind
 
 
 # --- entries that do not exist --------------------------------------------------------------------
