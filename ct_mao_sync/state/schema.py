@@ -239,3 +239,9 @@ def m009_forgetting(db: Database) -> None:
     # set and stays: to drop a column takes SQLite 3.35, and RHEL 9 has 3.34.)
     for statement in _FORGETTING.split(";\n"):
         db.execute(statement)
+
+
+@migrations()
+def m010_sending_at(db: Database) -> None:
+    # When the save without an answer went out; `at` tells of what was acknowledged.
+    db.execute("ALTER TABLE sent ADD COLUMN sending_at TEXT NOT NULL DEFAULT ''")

@@ -27,8 +27,13 @@ class SentOrders(StateFile):
 
     def sent_since(self, moment: datetime, entities: Iterable[str]) -> set[str]:
         """Of these the ones that were saved then or later, or may have been; not those that MAO refused."""
-        sql = "SELECT entity FROM sent WHERE (at >= ? OR sending IS NOT NULL) AND entity IN"
-        rows = self._rows_in(sql, entities, [to_text(moment)])
+        since = to_text(moment)
+        rows = self._rows_in(
+            "SELECT entity FROM sent WHERE (at >= ? OR (sending IS NOT NULL AND sending_at >= ?)) "
+            "AND entity IN",
+            entities,
+            [since, since],
+        )
         return {row["entity"] for row in rows}
 
     def sent_after(self, entity: str, count: int) -> list[str]:
@@ -51,16 +56,25 @@ class SentOrders(StateFile):
                 new.add(row.entity)
             candidates = [*(c for c in before if c != candidate), candidate][-CANDIDATES_MAX:]
             values.append(
-                (row.entity, row.mao_order_id, _packed(candidates), row.version, len(candidates), moment)
+                (
+                    row.entity,
+                    row.mao_order_id,
+                    _packed(candidates),
+                    row.version,
+                    len(candidates),
+                    moment,
+                    moment,
+                )
             )
         self._write_many(
             """
             INSERT INTO sent
-                (entity, mao_order_id, version, base, sending, sending_version, sending_count, at)
-            VALUES (?, ?, 0, NULL, ?, ?, ?, ?)
+                (entity, mao_order_id, version, base, sending, sending_version, sending_count, at, sending_at)
+            VALUES (?, ?, 0, NULL, ?, ?, ?, ?, ?)
             ON CONFLICT (entity) DO UPDATE SET
                 mao_order_id = excluded.mao_order_id, sending = excluded.sending,
-                sending_version = excluded.sending_version, sending_count = excluded.sending_count
+                sending_version = excluded.sending_version, sending_count = excluded.sending_count,
+                sending_at = excluded.sending_at
             """,
             values,
         )
