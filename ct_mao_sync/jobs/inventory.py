@@ -37,7 +37,7 @@ from ct_mao_sync.jobs.inventory_imports import ImportWriter
 from ct_mao_sync.jobs.inventory_in_flight import InFlightOrders
 from ct_mao_sync.jobs.inventory_looks import EntryLook, EntryLooks
 from ct_mao_sync.jobs.inventory_rest import Finished, write_entry
-from ct_mao_sync.jobs.inventory_source import SWEEP_PASS, InventorySource
+from ct_mao_sync.jobs.inventory_source import ORDER_LINES_PASS, SWEEP_PASS, InventorySource
 from ct_mao_sync.jobs.inventory_targets import EntryReading, InventoryTargets, Submit
 from ct_mao_sync.mapping.inventory_entry import entity_of, split_entity
 from ct_mao_sync.mapping.inventory_plan import (
@@ -58,6 +58,8 @@ NAME = "inventory"
 
 IDLE_TOGETHER = 500
 """Entries that need nothing, planned in one go."""
+RECENT_ORDERS_EVERY_S = 5.0
+"""For a run without a raise delay: not before each of its small pages."""
 
 
 class InventoryJob:
@@ -101,6 +103,7 @@ class InventoryJob:
         sweep_due = full or last is None or last.finished_at is None or store.open_sweep() is not None
         if last is not None and last.finished_at is not None:
             sweep_due |= clock.now() - last.finished_at >= config.inventory.sweep_every
+        checkpoint = store.checkpoint(NAME, ORDER_LINES_PASS)
         self._source = InventorySource(
             config,
             commercetools,
@@ -109,6 +112,7 @@ class InventoryJob:
             self._item_units,
             self._locations,
             sweep_due=sweep_due,
+            orders_read_at=checkpoint.watermark if checkpoint else None,
         )
         self._looks = EntryLooks(
             self._rules,
@@ -124,6 +128,9 @@ class InventoryJob:
         self._seen = 0
         """Entries that the guard has seen since the last page was done."""
         self._looked_after_imports = False
+        self._orders_read_s: float | None = None
+        """When this run asked for changed orders last, monotonic."""
+        self._sweeps = False
 
     # ---- source ----------------------------------------------------------------------------------
 
@@ -131,6 +138,9 @@ class InventoryJob:
         return self._source.passes(now)
 
     def read_page(self, scan: Pass, since: datetime, until: datetime | None, cursor: str | None) -> Page:
+        self._sweeps = scan.sweeps
+        if scan.name == ORDER_LINES_PASS:
+            self._orders_read_s = self._clock.monotonic()
         return self._source.read_page(scan, since, until, cursor)
 
     def read_entities(self, entities: Sequence[str]) -> list[Change]:
@@ -185,11 +195,19 @@ class InventoryJob:
             return {}
         records = [desired.record for desired in wanted]
         readings = [targets[desired.entity] for desired in wanted]
+        rising = self._looks.rising(records, readings)
+        if rising and not self._sweeps:  # a sweep has few requests, and the windows go before it
+            self._read_recent_orders()
         changed = self._source.take_changed_orders()
         # Before an entry rises they are asked for again: a search may have shown what they were before.
-        rising = self._looks.rising(records, readings)
         changed |= self._source.changed_orders_of(each.item for each in rising)
         return self._looks.complete(store, records, readings, changed_orders=changed)
+
+    def _read_recent_orders(self) -> None:
+        now_s = self._clock.monotonic()
+        if self._orders_read_s is None or now_s - self._orders_read_s >= RECENT_ORDERS_EVERY_S:
+            self._orders_read_s = now_s
+            self._source.read_recent_orders()
 
     def guard(
         self,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ct_mao_sync.clients.commercetools_inventory import CommercetoolsInventoryClient
 from ct_mao_sync.clients.manhattan import ManhattanClient
 from ct_mao_sync.clients.manhattan_inventory import ManhattanInventoryClient
+from ct_mao_sync.clients.manhattan_scan import ScanPage
 from ct_mao_sync.config import Config
 from ct_mao_sync.engine.job import Pass
 from ct_mao_sync.engine.values import Change, Listed, Nudges, Page
@@ -38,6 +40,7 @@ ORDER_LINES_TEMPLATE = {
     "UpdatedTimestamp": None,
     "OrderLine": {"OrderLineId": None, "ItemId": None, "UpdatedTimestamp": None},
 }
+RECENT_TEMPLATE = {"OrderId": None, "OrderLine": {"OrderLineId": None, "ItemId": None}}
 SLICES_AN_HOUR = 10
 """Of a sweep with a budget, about."""
 _LOCATION = "location:"
@@ -56,7 +59,9 @@ class InventorySource:
         locations: Locations,
         *,
         sweep_due: bool,
+        orders_read_at: datetime | None,
     ) -> None:
+        """`orders_read_at`: on MAO's clock, up to when an earlier run knows all changed orders."""
         self._config = config
         self._commercetools = commercetools
         self._manhattan = manhattan
@@ -64,9 +69,12 @@ class InventorySource:
         self._item_units = item_units
         self._locations = locations
         self._sweep_due = sweep_due
+        self._noting = threading.Lock()
+        """A reading thread finds changed orders while the main thread asks for them."""
         self._changed_orders: set[str] = set()
         self._changed_of: dict[str, set[str]] = {}
         """Item -> MAO orders of it that changed, of the whole run."""
+        self._orders_read_at = orders_read_at
         self._pages: Counter[str] = Counter()
         """Read by this run, by pass."""
 
@@ -79,13 +87,39 @@ class InventorySource:
 
     def take_changed_orders(self) -> set[str]:
         """MAO orders that changed and were not judged again yet."""
-        changed = set(self._changed_orders)
-        self._changed_orders -= changed  # the reading thread may be adding more
+        with self._noting:
+            changed, self._changed_orders = self._changed_orders, set()
         return changed
+
+    def read_recent_orders(self) -> None:
+        """Changed orders that MAO's search did not show yet when it was asked last, or that no pass has asked
+        for: one that fell back just before a figure was taken makes no entry rise."""
+        if self._orders_read_at is None:
+            return
+        since = self._orders_read_at - timedelta(seconds=self._config.manhattan.settle_seconds)
+        cursor: str | None = None
+        while True:
+            page = self._manhattan_orders.search_changed_orders_page(
+                since, cursor=cursor, template=RECENT_TEMPLATE
+            )
+            self._note_changed(page, is_first=cursor is None)
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    def _note_changed(self, page: ScanPage, *, is_first: bool) -> None:
+        if is_first:
+            self._orders_read_at = page.server_date or self._orders_read_at
+        with self._noting:
+            self._changed_orders.update(_texts(page.rows, "OrderId"))
+            for row in page.rows:
+                for item in _texts(row.get("OrderLine") or (), "ItemId"):
+                    self._changed_of.setdefault(item, set()).update(_texts([row], "OrderId"))
 
     def changed_orders_of(self, items: Iterable[str]) -> set[str]:
         """MAO orders of these items that this run found to have changed, judged or not."""
-        return {order for item in items for order in self._changed_of.get(item, ())}
+        with self._noting:
+            return {order for item in items for order in self._changed_of.get(item, ())}
 
     def passes(self, now: datetime) -> Sequence[Pass]:
         oms = self._config.manhattan
@@ -159,11 +193,8 @@ class InventorySource:
         page = self._manhattan_orders.search_changed_orders_page(
             since, cursor=cursor, template=ORDER_LINES_TEMPLATE
         )
-        self._changed_orders.update(_texts(page.rows, "OrderId"))
+        self._note_changed(page, is_first=cursor is None)
         lines = [line for row in page.rows for line in row.get("OrderLine") or ()]
-        for row in page.rows:
-            for item in _texts(row.get("OrderLine") or (), "ItemId"):
-                self._changed_of.setdefault(item, set()).update(_texts([row], "OrderId"))
         return page, _texts(lines, "ItemId"), []
 
     def _read_assortment(self, since: datetime, cursor: str | None) -> tuple[Any, list[str], list[Change]]:

@@ -92,3 +92,30 @@ def test_what_fell_back_in_mao_a_moment_ago_is_asked_for_again_before_its_entry_
     stocked.sync()
 
     assert (stocked.promised()[entry], stocked.shown()[entry]) == (50, 46)
+
+
+def test_an_order_that_fell_back_a_moment_ago_is_found_before_its_entry_rises(tmp_path: Path) -> None:
+    """It did not change for days, and MAO's search does not show yet that it has just now."""
+    stocked = Stocked(tmp_path, "location", items=1, search_lag_s=5.0)
+    location = next(iter(LOCATIONS))
+    channels = {row["key"]: row["id"] for row in stocked.world.ct.channels.values()}
+    entry = (EARLY, channels[LOCATIONS[location]])
+    set_supply(stocked.world, EARLY, location, 50)
+    stocked.bench.clock.advance(60)
+    stocked.sync()
+    place_order(stocked.world, order_for(stocked, 7001, EARLY, 4, entry[1]))
+    stocked.bench.clock.advance(30)
+    stocked.sync("orders")
+    lifecycle = stocked.bench.sandbox.manhattan.lifecycle
+    lifecycle.allocate("CT-7001", location=location)
+    for _ in range(3):
+        stocked.bench.clock.advance(3600)
+        stocked.sync()
+    assert (stocked.promised()[entry], stocked.shown()[entry]) == (46, 46)
+
+    set_supply(stocked.world, EARLY, location, 51)
+    stocked.bench.clock.advance(10)
+    lifecycle.deallocate("CT-7001")
+    stocked.sync()
+
+    assert (stocked.promised()[entry], stocked.shown()[entry]) == (51, 47)
