@@ -7,6 +7,7 @@ A few moments here; all of them in `make crash`.
 from __future__ import annotations
 
 import json
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,33 @@ def test_killed_while_it_writes_its_state_the_next_run_completes_the_work(stocke
     again = stocked.run(*SYNC)
 
     assert killed.exit_code == KILLED, killed.stderr
+    assert again.exit_code == 0, again.stderr
+    assert_done(stocked)
+
+
+@pytest.mark.parametrize(
+    ("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGKILL, KILLED)], ids=["SIGTERM", "SIGKILL"]
+)
+def test_ended_while_entries_wait_before_they_may_rise(
+    number: signal.Signals, exit_code: int, stocked: Machine
+) -> None:
+    config = stocked.folder / "config.toml"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace("raise_delay_seconds = 0", "raise_delay_seconds = 60"), encoding="utf-8")
+    stocked.server.do("hold", kind="read")  # availability
+    process = stocked.start(*SYNC)
+    stocked.server.do("wait_for_waiting", count=1)
+    stocked.server.do("hold", kind="")
+    time.sleep(1.0)
+    process.send_signal(number)
+    ended = wait_for(process, 10)
+    before = stocked.server.do("look_at_stock")
+    config.write_text(text, encoding="utf-8")
+
+    again = stocked.run(*SYNC)
+
+    assert ended.exit_code == exit_code, ended.stderr
+    assert before["shown"] != before["promised"]
     assert again.exit_code == 0, again.stderr
     assert_done(stocked)
 
