@@ -153,21 +153,29 @@ class ImportClient:
         return None if answer.status == 404 else _operation(answer.json)
 
     def read_operations(
-        self, ids_by_container: Mapping[str, Collection[str]], *, at_once: AtOnce | None = None
+        self,
+        ids_by_container: Mapping[str, Collection[str]],
+        *,
+        filled: Mapping[str, int] | None = None,
+        at_once: AtOnce | None = None,
     ) -> list[Operation]:
         """Those of these operations that can be found, in no particular order, the newest by pages of 500,
-        which may be read together: one that is missed is still to be found as an open one.
+        which may be read together: one that is missed is still to be found as an open one. `filled`: among
+        how many of the newest operations of a container these are, where they are not the newest themselves.
 
         At most the latest 10,500 operations of a container can be listed, and not many more pages are read
         than these operations fill: read them before that many more have been added.
         """
         wanted = {container: frozenset(ids) for container, ids in ids_by_container.items()}
         found: dict[str, Operation] = {}
+        among = {
+            container: max(len(ids), (filled or {}).get(container, 0)) for container, ids in wanted.items()
+        }
         surely = [
             (container, offset)
             for container, ids in wanted.items()
-            if len(ids) > 1
-            for offset in range(0, min(len(ids), OFFSET_MAX + 1), PAGE_SIZE_MAX)
+            if len(ids) > (BY_ID_MAX if len(ids) < among[container] else 1)
+            for offset in self.pages_of(among[container])
         ]
         pages = (at_once or _one_by_one)(lambda place: self._read_listed(place[0], "", place[1]), surely)
         was_last: dict[str, bool] = {}
@@ -175,21 +183,31 @@ class ImportClient:
             was_last[container] = _keep(page, wanted[container], found) or was_last.get(container, False)
         for container, ids in wanted.items():
             if not was_last.get(container, True):
-                self._read_further(container, ids, found)
+                self._read_further(container, ids, among[container], found)
             missing = [each for each in ids_by_container[container] if each not in found]
             for operation_id in missing[:BY_ID_MAX]:
                 if (operation := self.read_operation(operation_id)) is not None:
                     found[operation.id] = operation
         return list(found.values())
 
-    def _read_further(self, container: str, ids: frozenset[str], found: dict[str, Operation]) -> None:
+    def _read_further(
+        self, container: str, ids: frozenset[str], count: int, found: dict[str, Operation]
+    ) -> None:
         """Others among the newest have moved some of these to the pages after those that they fill."""
-        count = len(ids)
         for number in range(-(-count // PAGE_SIZE_MAX), count // PAGE_SIZE_MAX + 2):
             if number * PAGE_SIZE_MAX > OFFSET_MAX or ids <= found.keys():
                 return
             if _keep(self._read_listed(container, "", number * PAGE_SIZE_MAX), ids, found):
                 return
+
+    def pages_of(self, count: int) -> range:
+        """Offsets of the pages that so many of the newest operations of a container fill."""
+        return range(0, min(count, OFFSET_MAX + 1), PAGE_SIZE_MAX)
+
+    def read_page(self, container: str, offset: int) -> list[Operation]:
+        """One page of a container's operations, the newest first."""
+        page = self._read_listed(container, "", offset)
+        return [_operation(row) for row in page[0]] if page else []
 
     def read_open_operations(self, container: str) -> list[Operation]:
         """What the container has not finished yet, also of a run that was killed; none when there is no

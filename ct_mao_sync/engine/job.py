@@ -125,6 +125,10 @@ class Job(Protocol):
     def pending(self, store: Any) -> Sequence[str]:
         """Entities whose last write is not settled yet; they are looked at first in every run."""
 
+    def settled_meanwhile(self) -> Sequence[Outcome]:
+        """Main thread, often, while records are applied: pending writes that are known to be done by now.
+        Never waits."""
+
     def settle(self, store: Any, *, last: bool) -> Settled:
         """Main thread: what became of pending writes. Asked for before anything is read, after each page, and
         with `last` when all is applied, until it names neither entities nor a wait."""
@@ -147,6 +151,9 @@ class OneByOne:
 
     def due(self, wanted: Sequence[Desired], targets: Mapping[str, Any]) -> Mapping[str, float]:
         return {}
+
+    def settled_meanwhile(self) -> Sequence[Outcome]:
+        return ()
 
     def settle(self, store: Any, *, last: bool) -> Settled:
         return Settled()

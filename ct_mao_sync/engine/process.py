@@ -120,6 +120,8 @@ class Processor:
                             self._take(result)
                 except Exception as error:  # also our own bug: first finish and commit what is done
                     trouble = trouble or error
+            for outcome in self.job.settled_meanwhile():
+                self._take_settled(outcome)
             self.committer.commit_if_due()
             if self.progress:
                 self.progress(self.report)
@@ -261,13 +263,16 @@ class Processor:
     def settle(self, settled: Settled) -> None:
         """Pending writes of this run, or of an earlier one, are settled; commits what became of them."""
         for outcome in settled.outcomes:
-            seen = self._take_back_pending(outcome.entity)
-            self.report.counts["unchanged"] += max(0, seen - 1)  # looked at while it was on its way
-            self._take(outcome)
+            self._take_settled(outcome)
         for entity in settled.again:
             self._take_back_pending(entity)  # it is going to be counted as what it is then
         self.finish_page()
         self.committer.commit()
+
+    def _take_settled(self, outcome: Outcome) -> None:
+        seen = self._take_back_pending(outcome.entity)
+        self.report.counts["unchanged"] += max(0, seen - 1)  # looked at while it was on its way
+        self._take(outcome)
 
     def _take_back_pending(self, entity: str) -> int:
         seen = self._pending.pop(entity, 0)

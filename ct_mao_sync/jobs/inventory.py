@@ -347,6 +347,9 @@ class InventoryJob:
                 units[sku, ids[channel_key]] = self._looks.counted(entity)
         store.mark_in_flight_counted(units)
 
+    def settled_meanwhile(self) -> Sequence[Outcome]:
+        return self._imports.settled_meanwhile() if self._imports is not None else ()
+
     def settle(self, store: Store, *, last: bool) -> Settled:
         if self._imports is None:
             return Settled()

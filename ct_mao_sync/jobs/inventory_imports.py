@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,7 @@ from ct_mao_sync.clients.commercetools_import import (
 from ct_mao_sync.engine.clock import Clock
 from ct_mao_sync.engine.values import Outcome, Plan, Settled
 from ct_mao_sync.errors import OutcomeUnknown, Retriable, RunStopped
+from ct_mao_sync.jobs.inventory_import_ahead import ImportsAhead
 from ct_mao_sync.jobs.inventory_import_outcomes import (
     Accepted,
     Ended,
@@ -91,6 +93,8 @@ class ImportWriter:
         self._prepared: set[str] = set()
         """Those that a worker was asked to make."""
         self._intended = 0
+        self._writing_to, self._begun_with = "", 0
+        """A container, and how many imports went to those before it."""
         self._container_of: dict[str, str] = {}
         """Entity -> where its import is to go."""
         self._lock = threading.Lock()
@@ -100,6 +104,10 @@ class ImportWriter:
         self._may_be_others = not store.last_runs("inventory", 1) or bool(store.unfinished_run("inventory"))
         self._others: dict[str, tuple[str, str]] = {}
         """Key of the entry -> container and id of an open operation that the state file knows nothing of."""
+        self._entity_of: dict[str, str] = {}
+        """By the operation's id, of this run."""
+        self._sent_to: Counter[str] = Counter()
+        """Imports of this run, by container."""
         self._under_way: dict[str, EntryMark] = {}
         """What this run has sent."""
         self._outdated: set[str] = set()
@@ -108,6 +116,7 @@ class ImportWriter:
         """Entity -> the entry's version, where known: worked off, and to be compared again."""
         self._followed: set[str] = set()
         """Sent or found by this run: worth waiting for."""
+        self._ahead = ImportsAhead(client, clock=clock, submit=submit)
         self._newest: PendingImport | None = None
         """What was taken in last of all that is waited for; None = nothing, or it is known to be done."""
         self._begun = False
@@ -173,6 +182,11 @@ class ImportWriter:
             self._over.pop(write.entity, None)
             self._outdated.discard(write.entity)
         container = self._numbered(1 + self._intended // IN_ONE_CONTAINER_MAX)
+        if container != self._writing_to:
+            if self._newest is not None:
+                count = self._intended - self._begun_with
+                self._ahead.container_is_full(self._writing_to, count, self._newest.operation_id)
+            self._writing_to, self._begun_with = container, self._intended
         self._intended += len(writes)
         self._prepare_container(container)
         self._container_of.update((write.entity, container) for write in writes)
@@ -257,6 +271,8 @@ class ImportWriter:
             self._followed.add(each.row.entity)
             if each.row.operation_id:
                 self._newest = each.row
+                self._entity_of[each.row.operation_id] = each.row.entity
+                self._sent_to[each.row.container] += 1
         over = [
             outcome.entity
             for outcome in outcomes
@@ -271,11 +287,29 @@ class ImportWriter:
             self._over.pop(entity, None)
             self._followed.discard(entity)
 
+    def settled_meanwhile(self) -> list[Outcome]:
+        """Of the imports of this run those that are known to be done, before anybody waits for them."""
+        return self._outcomes_of(self._ahead.operations())
+
+    def _outcomes_of(self, operations: Iterable[Operation]) -> list[Outcome]:
+        outcomes = []
+        for operation in operations:
+            entity = self._entity_of.get(operation.id, "")
+            if operation.state != IMPORTED or entity in self._outdated or entity in self._over:
+                continue
+            mark = self._under_way.pop(entity, None)  # a listing can have an operation twice
+            if mark is not None:
+                self.last_seen_done_s = self._clock.monotonic()
+                outcomes.append(_done(mark, operation))
+        return outcomes
+
     def settle(self, store: Store, *, last: bool) -> Settled:
         """See engine.job.Job. Follows imports for `inventory.import_wait_seconds` in all."""
         first, self._begun = not self._begun, True
         if not (first or last):
             return Settled()
+        if last and (outcomes := self._outcomes_of(self._ahead.rest())):
+            return Settled(outcomes, wait_s=0.0)  # written down before the others are asked for
         found = _Found()
         rows: list[PendingImport] = []
         try:
@@ -387,11 +421,7 @@ class ImportWriter:
                 if mark is None or row.entity in self._outdated:
                     found.again[row.entity] = operation.resource_version
                     continue
-                ended = Ended(
-                    EntryMark(mark.entity, mark.quantity, operation.resource_version, mark.figure_at)
-                )
-                done = Outcome(row.entity, label_of(row.entity), "written", attempted=True, state=ended)
-                found.outcomes.append(done)
+                found.outcomes.append(_done(mark, operation))
         # Should they stop the run, the next one compares these entries and does not hear of them again.
         store.add_imports(replace(row, operation_id="") for row in failed)
         return left
@@ -401,7 +431,7 @@ class ImportWriter:
         by_container: dict[str, list[str]] = {}
         for row in rows:
             by_container.setdefault(row.container, []).append(row.operation_id)
-        listed = self._client.read_operations(by_container, at_once=self._at_once)
+        listed = self._client.read_operations(by_container, filled=self._sent_to, at_once=self._at_once)
         operations = {each.id: each for each in listed}
         all_listed = True
         for container, ids in by_container.items():
@@ -425,6 +455,11 @@ class ImportWriter:
         pause_s = min(self._pause_s, self._wait_until_s - now_s)
         self._pause_s = min(2 * self._pause_s, WAIT_MAX_S)
         return pause_s
+
+
+def _done(mark: EntryMark, operation: Operation) -> Outcome:
+    ended = Ended(EntryMark(mark.entity, mark.quantity, operation.resource_version, mark.figure_at))
+    return Outcome(mark.entity, label_of(mark.entity), "written", attempted=True, state=ended)
 
 
 @dataclass(slots=True)

@@ -276,6 +276,19 @@ def test_pages_that_are_surely_needed_are_read_together_of_all_containers() -> N
     assert len(server.asked) == 5
 
 
+def test_what_is_left_of_a_container_is_looked_for_among_all_that_it_got() -> None:
+    server = Listing(3_000)
+    old = [f"op-{n}" for n in range(100, 200)]
+
+    found = importer(Scripted(server)).read_operations({"stock": old}, filled={"stock": 3_000})
+    assert {operation.id for operation in found} == set(old)
+    assert len(server.asked) == 6
+
+    few = importer(Scripted(server)).read_operations({"stock": old[:3]}, filled={"stock": 3_000})
+    assert {operation.id for operation in few} == set(old[:3])
+    assert len(server.asked) == 6 + 3
+
+
 def test_operations_that_are_added_meanwhile_hide_none() -> None:
     server = Listing(1_000)
 
