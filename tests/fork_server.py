@@ -33,7 +33,10 @@ def import_everything() -> None:
 def reap(*_: object) -> None:
     """Tells how each process ended: a file beside its output, there at once and whole."""
     for pid, output in list(_outputs.items()):
-        ended, status = os.waitpid(pid, os.WNOHANG)
+        try:
+            ended, status = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            continue  # two ended at once, and this was interrupted to tell of the other one
         if ended:
             del _outputs[pid]
             told = output.with_suffix(".telling")
