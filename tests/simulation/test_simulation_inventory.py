@@ -21,12 +21,14 @@ from inventory_world import InventoryWorld
 from play import Weights, play, seeds
 
 from ct_mao_sync.cli import job_builders
-from ct_mao_sync.jobs import inventory_source
+from ct_mao_sync.jobs import inventory_imports, inventory_source
 
 
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where MAO's pages are small (half of the worlds), those of a window are, too: there are several."""
+    """Where MAO's pages are small (half of the worlds), those of a window are, too: there are several. And
+    import containers are soon full."""
+    monkeypatch.setattr(inventory_imports, "IN_ONE_CONTAINER_MAX", 10)
     monkeypatch.setattr(job_builders, "SUPPLY_ROWS", 1)
     monkeypatch.setattr(inventory_source, "PAGE_ITEMS_FIRST", 1)
     monkeypatch.setattr(inventory_source, "PAGE_ITEMS_MAX", 2)
