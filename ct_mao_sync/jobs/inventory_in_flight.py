@@ -29,6 +29,7 @@ from ct_mao_sync.mapping.in_flight import (
 )
 from ct_mao_sync.mapping.inventory_entry import parse_instant
 from ct_mao_sync.mapping.item_units import ItemUnits
+from ct_mao_sync.mapping.mao_document import is_return
 from ct_mao_sync.state.store import Store
 
 REBUILT = "in-flight"
@@ -184,8 +185,7 @@ class InFlightOrders:
                     found[entity] = row_by_id
         unnamed = [entity for entity in ids if entity not in sent]
         for row in self._manhattan.read_orders_by_alternate_ids(unnamed, ORDER_TEMPLATE) if unnamed else ():
-            # A return of it bears the same id (MAO docs: how-does-return-work).
-            if not all(line.get("IsReturn") is True for line in row.get("OrderLine") or ()):
+            if not is_return(row):  # one of it bears the same id
                 found[str(row.get("AlternateOrderId"))] = row
         for entity in store.in_flight_before(self._clock.now() - _LATE, unnamed):
             found.setdefault(entity, _COUNTED)

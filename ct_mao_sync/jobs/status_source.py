@@ -17,6 +17,7 @@ from ct_mao_sync.engine.job import Pass
 from ct_mao_sync.engine.values import Change, Page
 from ct_mao_sync.errors import Rejection
 from ct_mao_sync.mapping.fulfilment_document import FULFILMENT_TEMPLATE, version_of
+from ct_mao_sync.mapping.mao_document import is_return
 from ct_mao_sync.mapping.shop_id import is_shop_id
 from ct_mao_sync.models.json import digest
 from ct_mao_sync.state.order_status import SETTLED, FollowedOrder
@@ -227,11 +228,8 @@ class StatusSource:
 
 
 def _is_ours(row: Row) -> bool:
-    """Whether it stands for a commercetools order: others share the tenant. A return is an order of its own,
-    and only its lines say so (MAO docs: how-does-return-work)."""
-    lines = row.get("OrderLine") or ()
-    is_return = bool(lines) and all(line.get("IsReturn") is True for line in lines)
-    return is_shop_id(str(row.get("AlternateOrderId") or "")) and not is_return
+    """Whether it stands for a commercetools order: others share the tenant."""
+    return is_shop_id(str(row.get("AlternateOrderId") or "")) and not is_return(row)
 
 
 def _entity(row: Row) -> str:

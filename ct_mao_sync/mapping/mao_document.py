@@ -15,6 +15,12 @@ def rows_of(holder: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]
     return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list | tuple) else ()
 
 
+def is_return(order: Mapping[str, Any]) -> bool:
+    """A return is an order of its own, and only its lines say so (MAO docs: how-does-return-work)."""
+    lines = rows_of(order, "OrderLine")
+    return bool(lines) and all(line.get("IsReturn") is True for line in lines)
+
+
 def text_of(value: Any) -> str:
     return value.strip() if isinstance(value, str) else ""
 
