@@ -264,20 +264,18 @@ class StateFile:
 
     def _rows_in(self, sql: str, entities: Iterable[str], before: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """`sql` ends in `IN`; the entities are asked for in chunks."""
-        wanted = list(dict.fromkeys(entities))
         found: list[sqlite3.Row] = []
-        for start in range(0, len(wanted), VARIABLES_MAX):
-            chunk = wanted[start : start + VARIABLES_MAX]
-            marks = ",".join("?" * len(chunk))
-            found += self._rows(f"{sql} ({marks})", [*before, *chunk])
+        for whole, chunk in _in_chunks(sql, entities):
+            found += self._rows(whole, [*before, *chunk])
         return found
 
     def _write_in(self, sql: str, entities: Iterable[str]) -> None:
-        """The same for a statement that changes them. Within a transaction."""
-        wanted = list(dict.fromkeys(entities))
-        for start in range(0, len(wanted), VARIABLES_MAX):
-            chunk = wanted[start : start + VARIABLES_MAX]
-            self._write(f"{sql} ({','.join('?' * len(chunk))})", chunk)
+        """The same for a statement that changes them, in one transaction."""
+        chunks = list(_in_chunks(sql, entities))
+        if chunks:
+            with self._writing():
+                for whole, chunk in chunks:
+                    self._db.conn.execute(whole, chunk)
 
     def _write(self, sql: str, values: Sequence[Any] = ()) -> int:
         """Rows changed. On its own it is a transaction of its own."""
@@ -286,12 +284,22 @@ class StateFile:
 
     def _write_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         many = list(rows)
-        if not many:
-            return
-        # Within a transaction of the caller's a savepoint would double the statements, and save nothing:
-        # what fails here takes all of it back.
-        with _speaking_of(self.path) if self._db.conn.in_transaction else self.atomic():
-            self._db.conn.executemany(sql, many)
+        if many:
+            with self._writing():
+                self._db.conn.executemany(sql, many)
+
+    def _writing(self) -> contextlib.AbstractContextManager[None]:
+        """A transaction, unless the caller has one: there a savepoint would double the statements, and save
+        nothing, since what fails takes all of it back."""
+        return _speaking_of(self.path) if self._db.conn.in_transaction else self.atomic()
+
+
+def _in_chunks(sql: str, entities: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
+    """Statements, each with the entities that stand behind its `IN`."""
+    wanted = list(dict.fromkeys(entities))
+    for start in range(0, len(wanted), VARIABLES_MAX):
+        chunk = wanted[start : start + VARIABLES_MAX]
+        yield f"{sql} ({','.join('?' * len(chunk))})", chunk
 
 
 @contextlib.contextmanager

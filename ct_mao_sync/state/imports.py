@@ -75,8 +75,7 @@ class Imports(StateFile):
 
     def settle_imports(self, entities: Iterable[str]) -> None:
         """They were imported, refused or given up: their entries may be written again."""
-        with self.atomic():
-            self._write_in("DELETE FROM imports WHERE entry IN", entities)
+        self._write_in("DELETE FROM imports WHERE entry IN", entities)
 
     # --- entries ---------------------------------------------------------------------------------
 
