@@ -174,8 +174,8 @@ class ImportClient:
         surely = [
             (container, offset)
             for container, ids in wanted.items()
-            if len(ids) > (BY_ID_MAX if len(ids) < among[container] else 1)
-            for offset in self.pages_of(among[container])
+            if len(ids) > len(offsets := self.pages_of(among[container]))  # else by id, in fewer requests
+            for offset in offsets
         ]
         pages = (at_once or _one_by_one)(lambda place: self._read_listed(place[0], "", place[1]), surely)
         was_last: dict[str, bool] = {}
@@ -218,7 +218,7 @@ class ImportClient:
             # Those that finish leave the list and move the others, so pages can skip some.
             while count < len(found):
                 count = len(found)
-                for offset in range(0, OFFSET_MAX + 1, PAGE_SIZE_MAX):
+                for offset in self.pages_of(OFFSET_MAX + 1):
                     if _keep(self._read_listed(container, state, offset), None, found):
                         break
                 if offset == 0:
