@@ -90,8 +90,6 @@ class ImportWriter:
         self._wait_s = wait_s
         self._ready: set[str] = set()
         """Containers that there are."""
-        self._prepared: set[str] = set()
-        """Those that a worker was asked to make."""
         self._intended = 0
         self._writing_to, self._begun_with = "", 0
         """A container, and how many imports went to those before it."""
@@ -187,19 +185,14 @@ class ImportWriter:
                 count = self._intended - self._begun_with
                 self._ahead.container_is_full(self._writing_to, count, self._newest.operation_id)
             self._writing_to, self._begun_with = container, self._intended
+            # A worker makes it while others still write to the one before. Should that fail, `write` is told
+            # when it tries.
+            self._submit(self._ensure_container, container)
         self._intended += len(writes)
-        self._prepare_container(container)
         self._container_of.update((write.entity, container) for write in writes)
         store.add_imports(
             PendingImport(write.entity, write.key, write.quantity, container, "", now) for write in writes
         )
-
-    def _prepare_container(self, container: str) -> None:
-        """A worker makes it while others still write to the one before. Should that fail, `write` is told
-        when it tries."""
-        if container not in self._prepared:
-            self._prepared.add(container)
-            self._submit(self._ensure_container, container)
 
     def _numbered(self, number: int) -> str:
         return self._container if number == 1 else f"{self._container}-{number}"

@@ -97,18 +97,13 @@ class EntryLooks:
         before = self._oldest_figure(records) - timedelta(seconds=self._settle_s)
         self._in_flight.refresh(store, settled_before=before, changed=changed_orders)
         skus = {sku for record in records for sku in (*self._item_units.skus_of(record.item), record.sku)}
-        by_item, by_channel = self._in_flight.sums(store, skus)
-        held_items, held_channels = self._in_flight.held_back()
+        sums, held_back = self._in_flight.sums(store, skus), self._in_flight.held_back()
         marks = store.entry_marks([record.entity for record in records])
         importing = self._importing(store, records, readings)
         looks = {}
         for record, reading in zip(records, readings, strict=True):
             entity = record.entity
-            in_flight = (
-                by_channel.get((record.item, record.channel_id), _ZERO)
-                if record.channel_key
-                else by_item.get(record.item, _ZERO)  # sales of every channel take from the network
-            )
+            in_flight = _units_of(record, *sums)
             mark = marks.get(entity)
             imported = self._imports.version_of(entity) if self._imports else None
             figure, entry = reading.figure, reading.entry
@@ -126,12 +121,7 @@ class EntryLooks:
             )
             looks[entity] = EntryLook(target, plan_entry(record, target, self._rules))
             # What is held back counts as not allowed for: the next run looks at the entry again.
-            held = (
-                held_channels.get((record.item, record.channel_id), _ZERO)
-                if record.channel_key
-                else held_items.get(record.item, _ZERO)
-            )
-            self._note(entity, looks[entity], in_flight - held)
+            self._note(entity, looks[entity], in_flight - _units_of(record, *held_back))
         self._note_other_wishes(looks, importing)
         return self._without_few_imports(records, looks)
 
@@ -220,6 +210,15 @@ class EntryLooks:
                 target = replace(looks[record.entity].target, may_import=False)
                 looks[record.entity] = EntryLook(target, plan_entry(record, target, self._rules))
         return looks
+
+
+def _units_of(
+    record: EntryWanted, by_item: Mapping[str, Decimal], by_channel: Mapping[tuple[str, str], Decimal]
+) -> Decimal:
+    """Base units of an entry; sales of every channel take from the network."""
+    if record.channel_key:
+        return by_channel.get((record.item, record.channel_id), _ZERO)
+    return by_item.get(record.item, _ZERO)
 
 
 def _known_at(reading: EntryReading) -> datetime | None:

@@ -40,6 +40,7 @@ ORDER_LINES_TEMPLATE = {
     "UpdatedTimestamp": None,
     "OrderLine": {"OrderLineId": None, "ItemId": None, "UpdatedTimestamp": None},
 }
+# Not the same: a template has one scan at a time, and a pass may be in the middle of its own.
 RECENT_TEMPLATE = {"OrderId": None, "OrderLine": {"OrderLineId": None, "ItemId": None}}
 SLICES_AN_HOUR = 10
 """Of a sweep with a budget, about."""
