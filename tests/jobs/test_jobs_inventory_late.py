@@ -69,10 +69,9 @@ def test_a_sale_that_the_figure_of_a_later_page_knows_is_still_subtracted_from_a
     assert max([*offered, stocked.shown()[early]]) <= 51
 
 
-def test_what_fell_back_in_mao_a_moment_ago_is_asked_for_again_before_its_entry_rises(tmp_path: Path) -> None:
-    """The other entries of the item do not wait, and when they are looked at MAO's search does not show yet
-    that the units are free again."""
-    stocked = Stocked(tmp_path, "location", items=1, search_lag_s=5.0)
+def an_allocated_order(folder: Path) -> tuple[Stocked, tuple[str, str]]:
+    """Of four units of one entry, of which there are 50; MAO's search lags."""
+    stocked = Stocked(folder, "location", items=1, search_lag_s=5.0)
     location = next(iter(LOCATIONS))
     channels = {row["key"]: row["id"] for row in stocked.world.ct.channels.values()}
     entry = (EARLY, channels[LOCATIONS[location]])
@@ -82,13 +81,19 @@ def test_what_fell_back_in_mao_a_moment_ago_is_asked_for_again_before_its_entry_
     place_order(stocked.world, order_for(stocked, 7001, EARLY, 4, entry[1]))
     stocked.bench.clock.advance(30)
     stocked.sync("orders")
-    lifecycle = stocked.bench.sandbox.manhattan.lifecycle
-    lifecycle.allocate("CT-7001", location=location)
+    stocked.bench.sandbox.manhattan.lifecycle.allocate("CT-7001", location=location)
+    return stocked, entry
+
+
+def test_what_fell_back_in_mao_a_moment_ago_is_asked_for_again_before_its_entry_rises(tmp_path: Path) -> None:
+    """The other entries of the item do not wait, and when they are looked at MAO's search does not show yet
+    that the units are free again."""
+    stocked, entry = an_allocated_order(tmp_path)
     stocked.bench.clock.advance(200)
     stocked.sync()
     assert (stocked.promised()[entry], stocked.shown()[entry]) == (46, 46)
 
-    lifecycle.deallocate("CT-7001")
+    stocked.bench.sandbox.manhattan.lifecycle.deallocate("CT-7001")
     stocked.sync()
 
     assert (stocked.promised()[entry], stocked.shown()[entry]) == (50, 46)
@@ -96,26 +101,15 @@ def test_what_fell_back_in_mao_a_moment_ago_is_asked_for_again_before_its_entry_
 
 def test_an_order_that_fell_back_a_moment_ago_is_found_before_its_entry_rises(tmp_path: Path) -> None:
     """It did not change for days, and MAO's search does not show yet that it has just now."""
-    stocked = Stocked(tmp_path, "location", items=1, search_lag_s=5.0)
-    location = next(iter(LOCATIONS))
-    channels = {row["key"]: row["id"] for row in stocked.world.ct.channels.values()}
-    entry = (EARLY, channels[LOCATIONS[location]])
-    set_supply(stocked.world, EARLY, location, 50)
-    stocked.bench.clock.advance(60)
-    stocked.sync()
-    place_order(stocked.world, order_for(stocked, 7001, EARLY, 4, entry[1]))
-    stocked.bench.clock.advance(30)
-    stocked.sync("orders")
-    lifecycle = stocked.bench.sandbox.manhattan.lifecycle
-    lifecycle.allocate("CT-7001", location=location)
+    stocked, entry = an_allocated_order(tmp_path)
     for _ in range(3):
         stocked.bench.clock.advance(3600)
         stocked.sync()
     assert (stocked.promised()[entry], stocked.shown()[entry]) == (46, 46)
 
-    set_supply(stocked.world, EARLY, location, 51)
+    set_supply(stocked.world, EARLY, next(iter(LOCATIONS)), 51)
     stocked.bench.clock.advance(10)
-    lifecycle.deallocate("CT-7001")
+    stocked.bench.sandbox.manhattan.lifecycle.deallocate("CT-7001")
     stocked.sync()
 
     assert (stocked.promised()[entry], stocked.shown()[entry]) == (51, 47)

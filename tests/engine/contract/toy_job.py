@@ -183,9 +183,6 @@ class ToyJob(OneByOne):
     def read_target_again(self, wanted: Desired, base: Any) -> Any:
         return self.shelf.values.get(wanted.entity)
 
-    def due(self, wanted: Sequence[Desired], targets: Mapping[str, Any]) -> Mapping[str, float]:
-        return {}
-
     def complete_targets(
         self, store: Any, wanted: Sequence[Desired], targets: Mapping[str, Any]
     ) -> Mapping[str, Any]:
